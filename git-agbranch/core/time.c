@@ -1,0 +1,88 @@
+#include "core/time.h"
+
+#include "core/error.h"
+
+static GDateTime *
+now_utc (void)
+{
+  const char *fixed = g_getenv ("AGBRANCH_TEST_NOW");
+  GDateTime *now = fixed != NULL ? g_date_time_new_from_iso8601 (fixed, NULL) : NULL;
+
+  return now != NULL ? now : g_date_time_new_now_utc ();
+}
+
+char *
+agb_time_now (void)
+{
+  g_autoptr (GDateTime) now = now_utc ();
+  g_autoptr (GDateTime) utc = g_date_time_to_utc (now);
+  g_autofree char *seconds = g_date_time_format (utc, "%Y-%m-%dT%H:%M:%S");
+
+  return g_strdup_printf ("%s.%06dZ", seconds, g_date_time_get_microsecond (utc));
+}
+
+gint64
+agb_time_parse (const char *text)
+{
+  g_autoptr (GTimeZone) utc = g_time_zone_new_utc ();
+  g_autoptr (GDateTime) time = text != NULL ? g_date_time_new_from_iso8601 (text, utc) : NULL;
+
+  return time != NULL ? g_date_time_to_unix (time) : -1;
+}
+
+char *
+agb_time_age (const char *text)
+{
+  gint64 then = agb_time_parse (text);
+
+  if (then < 0)
+    return g_strdup ("-");
+
+  g_autoptr (GDateTime) now = now_utc ();
+  gint64 age = MAX (g_date_time_to_unix (now) - then, 0);
+  if (age < 60)
+    return g_strdup_printf ("%ds", (int)age);
+  if (age < 60 * 60)
+    return g_strdup_printf ("%dm", (int)(age / 60));
+  if (age < 48 * 60 * 60)
+    return g_strdup_printf ("%dh", (int)(age / (60 * 60)));
+  return g_strdup_printf ("%dd", (int)(age / (24 * 60 * 60)));
+}
+
+gint64
+agb_deadline_in (gint64 timeout_ms)
+{
+  return timeout_ms < 0 ? -1 : g_get_monotonic_time () + timeout_ms * 1000;
+}
+
+int
+agb_deadline_left_ms (gint64 deadline_usec)
+{
+  if (deadline_usec < 0)
+    return -1;
+  gint64 left = (deadline_usec - g_get_monotonic_time () + 999) / 1000;
+  return (int)CLAMP (left, 0, G_MAXINT);
+}
+
+gboolean
+agb_duration_parse (const char *text, gint64 *ret_ms, GError **error)
+{
+  static const struct {
+    const char *unit;
+    gint64 ms;
+  } units[] = { { "", 1000 },         { "s", 1000 },          { "ms", 1 },
+                { "m", 60 * 1000 },   { "h", 3600 * 1000 },   { "d", 86400 * 1000 } };
+  char *end = NULL;
+  gint64 value = g_ascii_strtoll (text, &end, 10);
+
+  if (g_ascii_isdigit (text[0]) && value >= 0)
+    for (gsize i = 0; i < G_N_ELEMENTS (units); i++)
+      if (g_str_equal (end, units[i].unit) && value <= G_MAXINT64 / units[i].ms / 1000)
+        {
+          *ret_ms = value * units[i].ms;
+          return TRUE;
+        }
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
+               "'%s' is not a duration (90, 90s, 5m, 2h, 1d)", text);
+  return FALSE;
+}

@@ -1,0 +1,64 @@
+/* The gate: the one place where guest commits become host objects (SECURITY rows 1-9, 16, 21).
+ *
+ *   stream → limits → quarantine → index-pack --strict → tree policy → connectivity → pre-sync hook
+ *          → pack into the object store (kept) → (the caller's ref transaction) → keep removed
+ *
+ * A refusal is AGB_ERROR_SYNC; its message names the rule, the object or path, and the hint names the
+ * setting that allows it.  After any error the repository is as before, but for the staged bundle,
+ * which is the salvage. */
+#pragma once
+
+#include "core/progress.h"
+#include "gate/reftx.h"
+#include "store/repo.h"
+#include "store/settings.h"
+
+typedef struct AgbGate AgbGate;
+
+typedef struct {
+  const char *session;
+  const char *base_oid;   /* session base: the pack may lean on it and what it reaches */
+  const char *old_oid;    /* session head as the host knows it, = base_oid before the first sync */
+  const char *new_oid;    /* what the guest claims as its tip: checked as hex by the caller */
+  const char *review_ref; /* name used in the staged bundle */
+  const char *staged_path; /* the bundle that is written while reading; its folder exists */
+} AgbGateRequest;
+
+/* A quarantine is made; nothing is read yet. */
+AgbGate *agb_gate_new (AgbRepo *repo, AgbSettings *settings, const AgbGateRequest *request,
+                       AgbProgress *progress, GError **error);
+/* Removes the quarantine and what is not finished. */
+void agb_gate_free (AgbGate *gate);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbGate, agb_gate_free)
+
+/* Read a thin pack (or a bundle: its header is checked and stripped) from FD to its end: byte, object and time
+ * limits, then index-pack --strict in the quarantine; the raw stream is also staged as a bundle that `git bundle
+ * verify` passes.  AGB_ERROR_SYNC for what the guest did wrong, AGB_ERROR_FILE for a full disk. */
+gboolean agb_gate_receive (AgbGate *gate, int fd, GError **error);
+
+/* Tree policy over the changed paths, inflated sizes, connectivity.  Findings that are no refusal
+ * (what runs later: CI files, .gitattributes, …) are kept for agb_gate_findings. */
+gboolean agb_gate_check (AgbGate *gate, GError **error);
+
+/* One finding: "rule\0path", each as "RULE: PATH" escaped; NULL-ended; belongs to GATE. */
+const char *const *agb_gate_findings (AgbGate *gate);
+
+/* The pre-sync hook of the repository with the quarantine in its environment and "OLD NEW REF" on
+ * stdin; non-zero is AGB_ERROR_SYNC with the last line of its stderr.  No hook: TRUE. */
+gboolean agb_gate_run_hook (AgbGate *gate, GError **error);
+
+/* Move the pack (with .keep) or, below transfer.unpackLimit, its objects into the object store,
+ * durable when it returns.  The caller then moves refs and calls agb_gate_finish; a kill between leaves
+ * objects that git's own gc removes, and a keep file named in the journal. */
+gboolean agb_gate_accept (AgbGate *gate, GError **error);
+/* The .keep file as an absolute path for the journal, NULL when there is none. */
+const char *agb_gate_keep_path (AgbGate *gate);
+void agb_gate_finish (AgbGate *gate);
+
+/* Write the bundle REQUEST->staged_path when nothing was received (nothing to sync): base..old, or
+ * the base commit alone. */
+gboolean agb_gate_stage_existing (AgbRepo *repo, const AgbGateRequest *request, GError **error);
+
+/* Write OLD..NEW (both on the host) as a patch that `git apply --check` takes on the host's HEAD,
+ * or on the base when HEAD cannot take it.  Binary-safe, no filters, no textconv. */
+gboolean agb_gate_export_patch (AgbGate *gate, const char *path, GError **error);

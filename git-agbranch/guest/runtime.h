@@ -1,0 +1,153 @@
+/* What runs a guest.  The interface has the shape of the runtime helper contract (FLEET): create is
+ * idempotent by key; `lost` and `unreachable` are not `stopped`; data in and out goes through exec's
+ * own streams; destroy verifies the key.  Runtimes: bwrap (guest/bwrap/), lima (guest/lima/).
+ *
+ * Everything that comes out of a guest is hostile: callers bound what they read, escape what they
+ * print, and let only the gate read git data.
+ *
+ * Errors: AGB_ERROR_RUNTIME unless said otherwise; AGB_ERROR_TIMEOUT for a deadline,
+ * AGB_ERROR_INTERRUPTED for a signal, AGB_ERROR_CHILD when a program (limactl, bwrap) cannot be run. */
+#pragma once
+
+#include <glib.h>
+
+#include "core/json.h"
+#include "core/progress.h"
+#include "store/settings.h"
+
+typedef enum {
+  AGB_RUNTIME_IS_VM = 1 << 0,         /* a kernel of its own; otherwise only namespaces */
+  AGB_RUNTIME_BORROWS_OBJECTS = 1 << 1, /* the guest can be given the host's object folders read-only */
+  AGB_RUNTIME_HAS_SSH = 1 << 2,
+  AGB_RUNTIME_HAS_BASE = 1 << 3, /* needs a prepared base */
+} AgbRuntimeFlags;
+
+typedef enum {
+  AGB_GUEST_ABSENT, /* never made, or destroyed */
+  AGB_GUEST_STARTING,
+  AGB_GUEST_RUNNING,
+  AGB_GUEST_STOPPING,
+  AGB_GUEST_STOPPED,
+  AGB_GUEST_FAILED,
+  AGB_GUEST_LOST,        /* the engine does not know it any more, though it was not destroyed */
+  AGB_GUEST_UNREACHABLE, /* the engine does not answer */
+} AgbGuestState;
+
+/* What a guest is made from.  Strings belong to the caller. */
+typedef struct {
+  const char *session;  /* the session's name: AGBRANCH_SESSION, hostname */
+  const char *vm_name;  /* the handle: "agbranch-<session>" */
+  gint64 attempt;       /* with the session's name the key: "<session>.<attempt>" */
+  gboolean sandbox;     /* workspace ~/sandbox/<s>, not ~/workspaces/<s>/repo */
+  gint64 cpus;
+  guint64 memory_bytes;
+  guint64 disk_bytes;     /* 0: the runtime's default */
+  gboolean limits_wanted; /* the user named cpus, memory or disk: say when they cannot be enforced */
+  const char *network;    /* "public", "open", "none" */
+  const char *image;      /* prepared image, NULL: the default */
+  const char *const *object_dirs; /* host object folders to borrow (BORROWS_OBJECTS); NULL: none */
+} AgbGuestSpec;
+
+typedef struct {
+  AgbGuestState state;
+  char *reason; /* one line, may be NULL */
+  char *arch;   /* x86_64 */
+  char *vm_type; /* "bwrap", "qemu", "vz" */
+  gint64 cpus;
+  guint64 memory_bytes;
+  guint64 disk_bytes;
+  /* How each limit is kept: "enforced", "advisory" or "none". */
+  const char *cpu_limit, *memory_limit, *pids_limit, *disk_limit;
+} AgbGuestStatus;
+void agb_guest_status_clear (AgbGuestStatus *status);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbGuestStatus, agb_guest_status_clear)
+
+/* One process in a guest. */
+typedef struct {
+  const char *const *argv; /* run without a shell; argv[0] is looked up in the guest's PATH */
+  const char *cwd;         /* in the guest, NULL: its home */
+  const char *const *env;  /* "NAME=value" on top of the guest's login environment, NULL: none */
+  gboolean tty;            /* a terminal in the guest: stdin and stdout are one stream, no stderr */
+  const char *term;        /* TERM for the terminal, NULL: "xterm-256color" */
+  guint16 rows, columns;
+  gboolean forward_ssh_agent; /* HAS_SSH only */
+} AgbExecSpec;
+
+typedef struct AgbGuestProcess AgbGuestProcess;
+
+struct AgbGuestProcess {
+  int stdin_fd;  /* ours: close (agb_close) ends the guest's input */
+  int stdout_fd; /* ours, to read; with a tty the same stream as stdin, still two descriptors */
+  int stderr_fd; /* ours, -1 with a tty */
+
+  /* private to the runtime */
+  const struct AgbGuestProcessClass *klass;
+};
+
+struct AgbGuestProcessClass {
+  /* The event that the process has ended: a descriptor that polls readable, valid until free. */
+  int (*wait_fd) (AgbGuestProcess *process);
+  /* After wait_fd is readable: exit code, or 128 + signal.  AGB_ERROR_RUNTIME when the connection
+   * broke before the guest told the status. */
+  gboolean (*finish) (AgbGuestProcess *process, int *ret_status, GError **error);
+  void (*signal) (AgbGuestProcess *process, int signal_number);
+  void (*resize) (AgbGuestProcess *process, guint16 rows, guint16 columns);
+  void (*free) (AgbGuestProcess *process); /* kills what still runs */
+};
+
+typedef struct AgbRuntime AgbRuntime;
+
+struct AgbRuntimeClass {
+  const char *name;
+  AgbRuntimeFlags flags;
+  /* Make the guest, do not start it.  The same key again: the same guest, also half-made ones.
+   * Held by another key: AGB_ERROR_RUNTIME. */
+  gboolean (*create) (AgbRuntime *runtime, const AgbGuestSpec *spec, AgbProgress *progress,
+                      GError **error);
+  /* To running; a repeat is ok. */
+  gboolean (*start) (AgbRuntime *runtime, const char *vm_name, AgbProgress *progress,
+                     GError **error);
+  /* To stopped, everything in it has ended; a repeat is ok.  FORCE: without asking it first. */
+  gboolean (*stop) (AgbRuntime *runtime, const char *vm_name, gboolean force, GError **error);
+  gboolean (*status) (AgbRuntime *runtime, const char *vm_name, AgbGuestStatus *ret,
+                      GError **error);
+  AgbGuestProcess *(*exec) (AgbRuntime *runtime, const char *vm_name, const AgbExecSpec *spec,
+                            GError **error);
+  /* Remove it and prove that it is gone: no process, no file.  Verifies that VM_NAME is KEY's guest
+   * ("<session>.<attempt>"), AGB_ERROR_RUNTIME otherwise.  A repeat is ok. */
+  gboolean (*destroy) (AgbRuntime *runtime, const char *vm_name, const char *key, GError **error);
+  /* Every guest that is ours, also half-made and orphaned ones: calls FUNC with handle, key and
+   * state.  One call of the engine for all. */
+  gboolean (*list) (AgbRuntime *runtime,
+                    void (*func) (const char *vm_name, const char *key, AgbGuestState state,
+                                  gpointer data),
+                    gpointer data, GError **error);
+  /* HAS_SSH: the ssh configuration file and the host alias in it.  NULL function: none. */
+  gboolean (*ssh) (AgbRuntime *runtime, const char *vm_name, char **ret_config_file,
+                   char **ret_host_alias, GError **error);
+  /* Text of a log of the guest itself ("guest", "kernel", "provision") as a host path, NULL when
+   * there is none; caller frees. */
+  char *(*log_path) (AgbRuntime *runtime, const char *vm_name, const char *source);
+  /* Whether this runtime can work on this machine; AGB_ERROR_USER/RUNTIME with a hint otherwise. */
+  gboolean (*probe) (AgbRuntime *runtime, GError **error);
+  void (*free) (AgbRuntime *runtime);
+};
+
+struct AgbRuntime {
+  const struct AgbRuntimeClass *klass;
+};
+
+/* The home folder of the guest's user, "/home/agent". */
+#define AGB_GUEST_HOME "/home/agent"
+
+/* Pick a runtime: NAME "auto" (lima when there is a limactl of 2.1 or newer, else bwrap), "lima",
+ * "bwrap".  agbranch.requireVm refuses one without AGB_RUNTIME_IS_VM.  AGB_ERROR_USER for an unknown
+ * name; AGB_ERROR_RUNTIME with a hint when it cannot work here. */
+AgbRuntime *agb_runtime_new (const char *name, AgbSettings *settings, GError **error);
+void agb_runtime_free (AgbRuntime *runtime);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbRuntime, agb_runtime_free)
+
+AgbRuntime *agb_bwrap_runtime_new (AgbSettings *settings);
+AgbRuntime *agb_lima_runtime_new (AgbSettings *settings);
+
+const char *agb_guest_state_word (AgbGuestState state); /* absent, starting, running, … */

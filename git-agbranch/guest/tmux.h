@@ -1,0 +1,35 @@
+/* The tmux server inside the guest: windows `shell` and `agent` of one tmux session that is named after
+ * the agbranch session, on the socket ~/.agbranch/tmux/<s>.sock.  The client runs in the guest too
+ * (SECURITY, row 10); only bytes reach the host's terminal. */
+#pragma once
+
+#include "guest/runtime.h"
+#include "store/catalog.h"
+
+#define AGB_SHELL_WINDOW "shell"
+#define AGB_AGENT_WINDOW "agent"
+
+/* Start the server with its shell window in the session's workspace; a repeat is ok. */
+gboolean agb_tmux_start (AgbRuntime *runtime, const AgbSession *session, GError **error);
+
+/* "live", "dead" (its program has ended), "missing", or "unknown" when the guest does not answer.
+ * Static strings. */
+const char *agb_tmux_window_state (AgbRuntime *runtime, const AgbSession *session,
+                                   const char *window);
+
+/* Make (or make again) WINDOW running ARGV with a login environment and ENV on top; it stays as
+ * "dead" when the program ends, and its exit status can be asked for. */
+gboolean agb_tmux_run (AgbRuntime *runtime, const AgbSession *session, const char *window,
+                       const char *const *argv, const char *const *env, GError **error);
+/* The exit status of a dead window; FALSE without error: it lives or is missing. */
+gboolean agb_tmux_window_status (AgbRuntime *runtime, const AgbSession *session,
+                                 const char *window, int *ret_status, GError **error);
+/* End WINDOW's program and the window; no error when it is missing. */
+gboolean agb_tmux_kill_window (AgbRuntime *runtime, const AgbSession *session, const char *window,
+                               GError **error);
+/* argv of the client that attaches to WINDOW (READ_ONLY: keys do nothing), for an exec with a tty.
+ * The caller frees with g_strfreev. */
+char **agb_tmux_attach_argv (const AgbSession *session, const char *window, gboolean read_only);
+/* The last LINES lines of WINDOW as plain text; the caller frees. Hostile text. */
+char *agb_tmux_capture (AgbRuntime *runtime, const AgbSession *session, const char *window,
+                        guint lines, GError **error);

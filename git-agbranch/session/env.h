@@ -1,0 +1,48 @@
+/* What every session call works with: catalog, settings, repository, runtime, locks. */
+#pragma once
+
+#include "core/lock.h"
+#include "core/progress.h"
+#include "guest/runtime.h"
+#include "store/catalog.h"
+#include "store/repo.h"
+#include "store/settings.h"
+
+typedef struct {
+  AgbCatalog *catalog;
+  AgbRepo *repo;         /* of the working directory; NULL outside any, or not asked for */
+  AgbSettings *settings; /* NULL with AGB_ENV_CATALOG_ONLY */
+  AgbProgress *progress; /* the caller's */
+} AgbEnv;
+
+typedef enum {
+  AGB_ENV_READ_ONLY = 1 << 0,    /* the verb changes nothing */
+  AGB_ENV_CATALOG_ONLY = 1 << 1, /* neither repository nor settings: fast */
+  AGB_ENV_NEEDS_REPO = 1 << 2,   /* outside a repository is an error */
+} AgbEnvFlags;
+
+/* Open for the working directory, or REPO_PATH when not NULL. */
+AgbEnv *agb_env_open (AgbEnvFlags flags, const char *repo_path, AgbProgress *progress,
+                      GError **error);
+void agb_env_free (AgbEnv *env);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbEnv, agb_env_free)
+
+/* The session called NAME; NULL: the one live session of this repository (AGB_ERROR_USER when there
+ * is none, or more than one: they are listed in the hint).  A closed session is AGB_ERROR_USER unless
+ * ALLOW_CLOSED. */
+AgbSession *agb_env_session (AgbEnv *env, const char *name, gboolean allow_closed, GError **error);
+
+/* The repository that SESSION belongs to (env->repo when it is that one, else opened from its
+ * git_common_dir); the caller frees.  NULL and AGB_ERROR_USER when it is gone, or for a sandbox session. */
+AgbRepo *agb_env_session_repo (AgbEnv *env, const AgbSession *session, gboolean for_writing, GError **error);
+
+/* The runtime that SESSION was made with. The caller frees. */
+AgbRuntime *agb_env_session_runtime (AgbEnv *env, const AgbSession *session, GError **error);
+
+/* The lock locks/NAME.lock for OPERATION; waits at most agbranch.lockTimeout.  The catalog row shows
+ * lock_owner_pid and lock_operation meanwhile (kept true by agb_env_unlock and repair). An unfinished
+ * operation of a dead process is finished or undone first (session/recover.h). */
+AgbLock *agb_env_lock (AgbEnv *env, const char *name, const char *operation, GError **error);
+
+/* "<session>.<attempt>"; the caller frees. */
+char *agb_session_key (const AgbSession *session);
