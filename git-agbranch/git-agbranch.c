@@ -106,7 +106,8 @@ main (int argc, char **argv)
       else
         {
           fprintf (stderr, "error: unknown option '%s'\n", option);
-          fprintf (stderr, "usage: git agbranch [-C <path>] [--version] [--help] <verb> [<args>]\n");
+          fprintf (stderr,
+                   "usage: git agbranch [-C <path>] [--version] [--help] <verb> [<args>]\n");
           return EXIT_USAGE;
         }
     }

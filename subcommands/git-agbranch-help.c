@@ -39,7 +39,8 @@ print_verbs (void)
     {
       gboolean headed = FALSE;
       for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
-        if (g_str_equal (verbs[i].group, groups[g][0]) && g_str_equal (verbs[i].name, verbs[i].program))
+        if (g_str_equal (verbs[i].group, groups[g][0])
+            && g_str_equal (verbs[i].name, verbs[i].program))
           {
             if (!headed)
               agb_print ("\n%s\n", groups[g][1]);
@@ -92,8 +93,7 @@ show_page (const char *topic, GError **error)
       {
         g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
         g_autofree char *folder = g_path_get_dirname (program);
-        g_autofree char *file
-            = g_strdup_printf ("%s/git-agbranch-%s", folder, verbs[i].program);
+        g_autofree char *file = g_strdup_printf ("%s/git-agbranch-%s", folder, verbs[i].program);
         execl (file, file, "--help", (char *)NULL);
         g_set_error (error, AGB_ERROR, AGB_ERROR_INTERNAL, "cannot run '%s'", file);
         return FALSE;
@@ -109,8 +109,8 @@ run_help (AgbContext *ctx, int argc, char **argv, GError **error)
   gboolean version = FALSE, names = FALSE;
   g_autofree char *unknown = NULL;
   const GOptionEntry entries[] = {
-    { "version", 0, 0, G_OPTION_ARG_NONE, &version, "the versions of this program and its libraries",
-      NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &version,
+      "the versions of this program and its libraries", NULL },
     { "list-verbs", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &names, "", NULL },
     { "unknown", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &unknown, "", "<verb>" },
     G_OPTION_ENTRY_NULL,

@@ -109,8 +109,8 @@ agb_child_start (const AgbChildSpec *spec, gboolean pipe_stdin, AgbChild *ret, G
       sigaddset (&signals, i);
   posix_spawnattr_setsigdefault (&attributes, &signals);
   posix_spawnattr_setpgroup (&attributes, 0);
-  posix_spawnattr_setflags (&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF
-                                             | POSIX_SPAWN_SETSIGMASK);
+  posix_spawnattr_setflags (&attributes,
+                            POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 
   agb_trace_child (spec->argv, spec->cwd);
   int rc = posix_spawnp (&pid, spec->argv[0], &actions, &attributes, (char *const *)spec->argv,
@@ -242,8 +242,8 @@ feed (int *fd, const char *input, gsize length, gsize *offset)
 gboolean
 agb_child_run (const AgbChildSpec *spec, AgbChildResult *ret, GError **error)
 {
-  g_auto (AgbChild) child = { .pid = 0, .pidfd = -1, .stdin_fd = -1, .stdout_fd = -1,
-                              .stderr_fd = -1 };
+  g_auto (AgbChild) child
+      = { .pid = 0, .pidfd = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 };
   g_auto (AgbChildResult) result = { 0 };
   gint64 deadline = agb_deadline_in (spec->timeout_ms != 0 ? spec->timeout_ms : AGB_TIMEOUT_QUICK);
   gsize limit = spec->capture_limit != 0 ? spec->capture_limit : DEFAULT_CAPTURE_LIMIT;

@@ -12,10 +12,10 @@
 
 /* How long a kind of child may take before it is taken for hung. */
 typedef enum {
-  AGB_TIMEOUT_QUICK = 10 * 1000,       /* answers from local state */
-  AGB_TIMEOUT_GIT = 10 * 60 * 1000,    /* may read a large repository */
-  AGB_TIMEOUT_LONG = 30 * 60 * 1000,   /* boots or provisions a machine */
-  AGB_TIMEOUT_NONE = -1,               /* ends when its input does, or the user ends it */
+  AGB_TIMEOUT_QUICK = 10 * 1000,     /* answers from local state */
+  AGB_TIMEOUT_GIT = 10 * 60 * 1000,  /* may read a large repository */
+  AGB_TIMEOUT_LONG = 30 * 60 * 1000, /* boots or provisions a machine */
+  AGB_TIMEOUT_NONE = -1,             /* ends when its input does, or the user ends it */
 } AgbTimeout;
 
 typedef struct {
@@ -25,16 +25,16 @@ typedef struct {
   gint64 timeout_ms;       /* an AgbTimeout or any number of milliseconds */
   const void *input;       /* bytes for stdin; NULL: /dev/null unless stdin_fd says otherwise */
   gsize input_length;
-  int stdin_fd;  /* >= 0 (0 is not possible): passed as stdin, stays the caller's */
-  int stdout_fd; /* likewise; 0: captured */
-  int stderr_fd; /* likewise; 0: captured (its last 64 KiB); 2: our own stderr */
+  int stdin_fd;        /* >= 0 (0 is not possible): passed as stdin, stays the caller's */
+  int stdout_fd;       /* likewise; 0: captured */
+  int stderr_fd;       /* likewise; 0: captured (its last 64 KiB); 2: our own stderr */
   gsize capture_limit; /* bytes of stdout that are kept, 0: 64 MiB; more is an error */
 } AgbChildSpec;
 
 typedef struct {
-  int status;       /* exit code, or 128 + signal */
-  int signal;       /* the signal that ended it, or 0 */
-  GString *output;  /* never NULL; also NUL-terminated */
+  int status;      /* exit code, or 128 + signal */
+  int signal;      /* the signal that ended it, or 0 */
+  GString *output; /* never NULL; also NUL-terminated */
   GString *errors;
 } AgbChildResult;
 
@@ -54,7 +54,7 @@ gboolean agb_child_check (const AgbChildSpec *spec, char **ret_output, GError **
 /* A started child, for callers that stream. */
 typedef struct {
   pid_t pid;
-  int pidfd; /* polls readable when the child has ended */
+  int pidfd;     /* polls readable when the child has ended */
   int stdin_fd;  /* our end, or -1; close to end its input */
   int stdout_fd; /* our end, or -1 */
   int stderr_fd; /* our end, or -1 */

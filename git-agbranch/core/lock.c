@@ -63,8 +63,8 @@ wait_for_lock (int fd, const char *path, gint64 deadline_usec, GError **error)
     return agb_error_set_errno (error, errno, "watch", path);
   while (!try_lock (fd))
     {
-      struct pollfd fds[2] = { { .fd = notify, .events = POLLIN },
-                               { .fd = agb_interrupt_fd (), .events = POLLIN } };
+      struct pollfd fds[2]
+          = { { .fd = notify, .events = POLLIN }, { .fd = agb_interrupt_fd (), .events = POLLIN } };
       char events[4096];
 
       int ready = poll (fds, 2, agb_deadline_left_ms (deadline_usec));

@@ -82,8 +82,7 @@ take_session (AgbContext *ctx, int *argc, char ***argv, GError **error)
 
   if (*argc > 1 && (ctx->session_option == NULL || *argc == 2))
     operand = (*argv)[1];
-  if (operand != NULL && ctx->session_option != NULL
-      && !g_str_equal (operand, ctx->session_option))
+  if (operand != NULL && ctx->session_option != NULL && !g_str_equal (operand, ctx->session_option))
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "two sessions are named: '%s' and '%s'",
                    operand, ctx->session_option);
@@ -117,7 +116,8 @@ add_common_entries (AgbContext *ctx, GArray *all, gboolean *help, gboolean *manu
     { "help", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, manual, "", NULL },
     { "list-options", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, list, "", NULL },
   };
-  const AgbVerbFlags needed[G_N_ELEMENTS (common)] = { AGB_VERB_SESSION, AGB_VERB_JSON, AGB_VERB_NUL };
+  const AgbVerbFlags needed[G_N_ELEMENTS (common)]
+      = { AGB_VERB_SESSION, AGB_VERB_JSON, AGB_VERB_NUL };
 
   for (gsize i = 0; i < G_N_ELEMENTS (common); i++)
     if (needed[i] == 0 || (verb->flags & needed[i]) != 0)

@@ -18,10 +18,10 @@ typedef struct {
   gboolean json;
   gboolean nul;
   gboolean quiet;
-  const char *session;       /* what was named, checked as a session name; NULL when left out */
-  char **command;            /* what stood after "--", NULL when there was no "--" */
-  AgbProgress *progress;     /* set by agb_options_parse */
-  int exit_status;           /* of a run that returns TRUE; 0 to begin with */
+  const char *session;   /* what was named, checked as a session name; NULL when left out */
+  char **command;        /* what stood after "--", NULL when there was no "--" */
+  AgbProgress *progress; /* set by agb_options_parse */
+  int exit_status;       /* of a run that returns TRUE; 0 to begin with */
 
   /* private */
   const struct AgbVerb *verb;
@@ -29,8 +29,9 @@ typedef struct {
 } AgbContext;
 
 typedef struct AgbVerb {
-  const char *name;         /* "open" */
-  const char *const *usage; /* NULL-ended; each as in SYNOPSIS: "git agbranch open [<options>] <session>" */
+  const char *name; /* "open" */
+  const char *const
+      *usage; /* NULL-ended; each as in SYNOPSIS: "git agbranch open [<options>] <session>" */
   AgbVerbFlags flags;
   /* Parse with agb_options_parse, call session/, print.  TRUE: exit with ctx->exit_status.  FALSE
    * with *error NULL: everything is said already, exit with ctx->exit_status. */

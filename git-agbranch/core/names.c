@@ -7,9 +7,9 @@
 /* Words that are sub-subcommands somewhere, so that `agbranch agent stop` can never mean a session
  * (CONTRACTS: "Reserved"). */
 static const char *const reserved_words[]
-    = { "list", "show",   "start",  "stop",   "set",    "get",  "unset",   "add",    "remove",
-        "all",  "prepare", "update", "check",  "warm",   "export", "import", "restore", "install",
-        "edit", "path",   "none",   "head",   NULL };
+    = { "list",    "show",    "start",   "stop",   "set",   "get",  "unset",  "add",
+        "remove",  "all",     "prepare", "update", "check", "warm", "export", "import",
+        "restore", "install", "edit",    "path",   "none",  "head", NULL };
 
 gboolean
 agb_session_name_check (const char *name, GError **error)

@@ -28,8 +28,9 @@ agb_process_lookup (pid_t pid, AgbProcessId *ret_id)
   /* The second field is the program's name in parentheses and may hold anything, also ')'. */
   const char *fields = strrchr (stat, ')');
   if (fields == NULL
-      || sscanf (fields + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-                             "%*d %*d %*d %llu",
+      || sscanf (fields + 1,
+                 " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+                 "%*d %*d %*d %llu",
                  &state, &start_time)
              != 2
       || state == 'Z' || state == 'X')

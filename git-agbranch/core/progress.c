@@ -92,9 +92,9 @@ draw (AgbProgress *progress, const char *detail)
 
   if (phase == NULL)
     return;
-  g_autofree char *line = g_strdup_printf ("%-40s %5.1fs %s", phase->name,
-                                           (double)(now - progress->phase_began) / G_USEC_PER_SEC,
-                                           detail);
+  g_autofree char *line
+      = g_strdup_printf ("%-40s %5.1fs %s", phase->name,
+                         (double)(now - progress->phase_began) / G_USEC_PER_SEC, detail);
   g_autofree char *fitted = agb_fit (line, width - 1);
   fprintf (stderr, "\r%s\033[K", fitted);
   fflush (stderr);
@@ -131,8 +131,9 @@ agb_progress_update (AgbProgress *progress, guint64 done, guint64 total, const c
   g_autofree char *amount = bytes ? g_format_size_full (done, G_FORMAT_SIZE_IEC_UNITS)
                                   : g_strdup_printf ("%" G_GUINT64_FORMAT " %s", done, unit);
   g_autofree char *detail
-      = total > 0 ? g_strdup_printf ("%3d%% %s", (int)(100.0 * (double)done / (double)total), amount)
-                  : g_strdup (amount);
+      = total > 0
+            ? g_strdup_printf ("%3d%% %s", (int)(100.0 * (double)done / (double)total), amount)
+            : g_strdup (amount);
   draw (progress, detail);
 }
 
@@ -172,8 +173,8 @@ agb_progress_foreach (AgbProgress *progress, AgbProgressFunc func, gpointer data
   for (guint i = 0; i < progress->phases->len; i++)
     {
       Phase *phase = &g_array_index (progress->phases, Phase, i);
-      gint64 usec = phase->usec >= 0 ? phase->usec
-                                     : g_get_monotonic_time () - progress->phase_began;
+      gint64 usec
+          = phase->usec >= 0 ? phase->usec : g_get_monotonic_time () - progress->phase_began;
       func (phase->name, (double)usec / 1000, data);
     }
 }

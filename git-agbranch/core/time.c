@@ -70,8 +70,8 @@ agb_duration_parse (const char *text, gint64 *ret_ms, GError **error)
   static const struct {
     const char *unit;
     gint64 ms;
-  } units[] = { { "", 1000 },         { "s", 1000 },          { "ms", 1 },
-                { "m", 60 * 1000 },   { "h", 3600 * 1000 },   { "d", 86400 * 1000 } };
+  } units[] = { { "", 1000 },       { "s", 1000 },        { "ms", 1 },
+                { "m", 60 * 1000 }, { "h", 3600 * 1000 }, { "d", 86400 * 1000 } };
   char *end = NULL;
   gint64 value = g_ascii_strtoll (text, &end, 10);
 
@@ -82,7 +82,7 @@ agb_duration_parse (const char *text, gint64 *ret_ms, GError **error)
           *ret_ms = value * units[i].ms;
           return TRUE;
         }
-  g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
-               "'%s' is not a duration (90, 90s, 5m, 2h, 1d)", text);
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is not a duration (90, 90s, 5m, 2h, 1d)",
+               text);
   return FALSE;
 }

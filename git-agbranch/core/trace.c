@@ -79,8 +79,8 @@ agb_profile (const char *phase)
 
   if (value != NULL && g_str_equal (value, "1"))
     {
-      g_autofree char *line
-          = g_strdup_printf ("profile: %s %.1f ms", phase, last != 0 ? (double)(now - last) / 1000 : 0);
+      g_autofree char *line = g_strdup_printf ("profile: %s %.1f ms", phase,
+                                               last != 0 ? (double)(now - last) / 1000 : 0);
       write_line (STDERR_FILENO, line);
     }
   last = now;
