@@ -1,18 +1,35 @@
-# The manual: all pages in one asciidoctor run (its start-up costs more than a page), and completions.
+# The manual: all pages of a section in one asciidoctor run (its start-up costs more than a page).
 
-MAN_SRC := $(wildcard Documentation/*.adoc)
-MAN1_SRC := $(wildcard Documentation/git-agbranch*.adoc)
-MAN5_SRC := $(wildcard Documentation/*-formats.adoc)
-MAN7_SRC := $(wildcard Documentation/agbranch-security.adoc Documentation/agbranchtutorial.adoc)
 ASCIIDOCTOR ?= asciidoctor
+MAN_SRC := $(sort $(wildcard Documentation/git-agbranch*.adoc Documentation/agbranch*.adoc))
+MAN5_SRC := $(filter %-formats.adoc,$(MAN_SRC))
+MAN7_SRC := $(filter Documentation/agbranch%,$(filter-out $(MAN5_SRC),$(MAN_SRC)))
+MAN1_SRC := $(filter-out $(MAN5_SRC) $(MAN7_SRC),$(MAN_SRC))
+MAN_DIR := $(BUILD)/share/man
+MAN_PAGES := $(MAN1_SRC:Documentation/%.adoc=$(MAN_DIR)/man1/%.1) \
+	$(MAN5_SRC:Documentation/%.adoc=$(MAN_DIR)/man5/%.5) \
+	$(MAN7_SRC:Documentation/%.adoc=$(MAN_DIR)/man7/%.7)
 
-.PHONY: man completions
-man: $(BUILD)/share/man/.built
-completions:
+# The index of verbs and the table of settings are made from the tables of the code.
+MADE_PARTS := $(BUILD)/Documentation/verbs.adoc
 
-$(BUILD)/share/man/.built: $(MAN1_SRC) $(MAN5_SRC) $(MAN7_SRC)
-	@mkdir -p $(BUILD)/share/man/man1 $(BUILD)/share/man/man5 $(BUILD)/share/man/man7
-	$(if $(MAN1_SRC),$(ASCIIDOCTOR) -b manpage -a manmanual='git agbranch' -D $(BUILD)/share/man/man1 $(MAN1_SRC))
-	$(if $(MAN5_SRC),$(ASCIIDOCTOR) -b manpage -D $(BUILD)/share/man/man5 $(MAN5_SRC))
-	$(if $(MAN7_SRC),$(ASCIIDOCTOR) -b manpage -D $(BUILD)/share/man/man7 $(MAN7_SRC))
-	touch $@
+.PHONY: man
+man: $(BUILD)/.man
+
+$(BUILD)/Documentation/verbs.adoc: subcommands/verbs.def Documentation/make-verb-index.sh
+	@mkdir -p $(@D)
+	@Documentation/make-verb-index.sh <$< >$@
+
+$(eval $(call kept_text,pages,MAN_PAGES))
+
+$(BUILD)/.man: $(MAN_SRC) $(MADE_PARTS) $(BUILD)/.pages
+	@rm -rf $(MAN_DIR)
+	@mkdir -p $(MAN_DIR)/man1 $(MAN_DIR)/man5 $(MAN_DIR)/man7
+	$(call say,MAN,$(MAN_DIR)){ \
+	$(foreach section,1 5 7,$(if $(MAN$(section)_SRC),$(ASCIIDOCTOR) -b manpage --failure-level $(if $(DEVELOPER),WARN,ERROR) \
+		-a manmanual='git agbranch manual' -a mansource='git agbranch $(VERSION)' \
+		-a reproducible -a made="$(abspath_build)/Documentation" \
+		-D $(MAN_DIR)/man$(section) $(MAN$(section)_SRC) &&)) :; }
+	@touch $@
+
+abspath_build = $(if $(filter /%,$(BUILD)),,$(CURDIR)/)$(BUILD)

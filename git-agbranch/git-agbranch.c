@@ -100,8 +100,9 @@ main (int argc, char **argv)
             }
           next += 2;
         }
-      else if (strcmp (option, "-h") == 0 || strcmp (option, "--help") == 0
-               || strcmp (option, "--version") == 0)
+      else if (strcmp (option, "-h") == 0 || strcmp (option, "--help") == 0)
+        return become_help (NULL, NULL);
+      else if (strcmp (option, "--version") == 0)
         return become_help (option, NULL);
       else
         {

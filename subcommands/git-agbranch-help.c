@@ -3,6 +3,7 @@
 #include "core/main.h"
 #include "core/names.h"
 #include "core/output.h"
+#include "core/paths.h"
 
 #include <archive.h>
 #include <git2.h>
@@ -48,8 +49,9 @@ print_verbs (void)
             agb_print ("   %-11s %s\n", verbs[i].name, verbs[i].summary);
           }
     }
-  agb_print ("\n'git agbranch help <verb>' shows the page of a verb; the tutorial is in\n"
-             "agbranchtutorial(7), the file formats in agbranch-formats(5).\n");
+  agb_print (
+      "\n'git agbranch help <verb>' shows the page of a verb, 'git agbranch help tutorial' the\n"
+      "way in; the file formats are in agbranch-formats(5).\n");
 }
 
 static void
@@ -84,15 +86,35 @@ unknown_verb (const char *verb, GError **error)
   return FALSE;
 }
 
-/* The page of TOPIC: the verb's own program shows it, or man for a page of another section. */
+static const struct {
+  const char *topic;
+  const char *page;
+  int section;
+} pages[] = {
+  { "agbranch", "git-agbranch", 1 },
+  { "tutorial", "agbranchtutorial", 7 },
+  { "security", "agbranch-security", 7 },
+  { "formats", "agbranch-formats", 5 },
+};
+
+/* The page of TOPIC: the verb's own program shows it, so that its usage can stand in where there is
+ * no man. */
 static gboolean
 show_page (const char *topic, GError **error)
 {
+  for (gsize i = 0; i < G_N_ELEMENTS (pages); i++)
+    if (g_str_equal (pages[i].topic, topic))
+      {
+        agb_show_manual (pages[i].page, pages[i].section);
+        g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "cannot show the page %s(%d)", pages[i].page,
+                     pages[i].section);
+        agb_error_hint (error, "install man, or build the pages: make man");
+        return FALSE;
+      }
   for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
     if (g_str_equal (verbs[i].name, topic))
       {
-        g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
-        g_autofree char *folder = g_path_get_dirname (program);
+        g_autofree char *folder = agb_exec_path ();
         g_autofree char *file = g_strdup_printf ("%s/git-agbranch-%s", folder, verbs[i].program);
         execl (file, file, "--help", (char *)NULL);
         g_set_error (error, AGB_ERROR, AGB_ERROR_INTERNAL, "cannot run '%s'", file);
@@ -101,7 +123,9 @@ show_page (const char *topic, GError **error)
   return unknown_verb (topic, error);
 }
 
-static const char *const usage[] = { "git agbranch help [<verb>]", NULL };
+static const char *const usage[]
+    = { "git agbranch help [<verb>|agbranch|tutorial|security|formats]",
+        "git agbranch help --version", NULL };
 
 static gboolean
 run_help (AgbContext *ctx, int argc, char **argv, GError **error)
@@ -116,11 +140,6 @@ run_help (AgbContext *ctx, int argc, char **argv, GError **error)
     G_OPTION_ENTRY_NULL,
   };
 
-  if (argc == 2 && (g_str_equal (argv[1], "-h") || g_str_equal (argv[1], "--help")))
-    {
-      print_verbs ();
-      return TRUE;
-    }
   if (!agb_options_parse (ctx, entries, &argc, &argv, 1, error))
     return FALSE;
   if (unknown != NULL)

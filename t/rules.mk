@@ -1,12 +1,89 @@
-# Tests: sharness scripts and unit programs, all TAP, run by prove.
+# Tests: sharness scripts and unit programs, all TAP, run by prove; the other ways to look at the code.
 
 PROVE ?= prove
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-TESTS ?= $(sort $(wildcard t/t[0-9]*.sh))
+TESTS ?= $(sort $(wildcard t/t[0-9]*.sh t/hostile/t[0-9]*.sh))
 
-.PHONY: test test-programs
+.PHONY: test test-programs demo
 test: deps
 	+@$(MAKE) --no-print-directory all test-programs
-	t/run-tests.sh "$(BUILD)" "$(JOBS)" $(TESTS) $(UNITS)
+	@t/run-tests.sh "$(BUILD)" "$(JOBS)" $(TESTS) $(UNITS)
 
 test-programs: $(UNITS) $(TOOLS)
+
+demo: deps
+	+@$(MAKE) --no-print-directory programs
+	@t/demo/demo.sh "$(BUILD)"
+
+# make check: everything that can be said about the code without running its tests.
+C_FILES := $(sort $(wildcard git-agbranch/*.[ch] git-agbranch/*/*.[ch] git-agbranch/*/*/*.[ch] \
+	subcommands/*.[ch] t/unit/*.[ch] t/tools/*.[ch] t/fuzz/*.[ch]))
+HEADERS := $(filter %.h,$(C_FILES))
+CLANG_FORMAT ?= clang-format
+CHECKS := format headers layers shell verbs words manual
+
+.PHONY: check format $(CHECKS:%=check-%)
+check: $(CHECKS:%=check-%)
+
+format:
+	@$(CLANG_FORMAT) -i $(C_FILES)
+
+check-format:
+	$(call say,CHECK,format)t/check/format.sh $(C_FILES)
+
+check-headers: $(HEADERS:%=$(BUILD)/alone/%)
+$(BUILD)/alone/%.h: %.h $(BUILD)/.compiling
+	@mkdir -p $(@D)
+	$(call say,ALONE,$<)$(CC) -Werror $(ALL_CFLAGS) -Wno-unused-function $(PKG_CFLAGS) -MMD -MP -MF $@.d -MT $@ \
+		-fsyntax-only -include $< -x c /dev/null && touch $@
+-include $(HEADERS:%=$(BUILD)/alone/%.d)
+
+check-layers:
+	$(call say,CHECK,layers)t/check/layers.sh $(C_FILES)
+
+check-shell:
+	$(call say,CHECK,shell)t/check/shell.sh
+
+check-verbs:
+	$(call say,CHECK,verbs)t/check/verbs.sh
+
+check-words:
+	$(call say,CHECK,words)t/check/words.sh
+
+check-manual: programs man
+	$(call say,CHECK,manual)t/check/manual.sh "$(BUILD)"
+
+# make fuzz-smoke: every fuzz target for a fixed number of runs on its corpus.
+FUZZ_CC ?= clang
+FUZZ_RUNS ?= 2000
+FUZZ_BUILD = $(BUILD)-fuzz
+.PHONY: fuzz-smoke fuzzers
+fuzz-smoke:
+	+@if echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n){return !d && n;}' | \
+		$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -x c -o /dev/null - 2>/dev/null; then \
+		$(MAKE) --no-print-directory CC=$(FUZZ_CC) FUZZ=1 SANITIZE=address,undefined \
+			BUILD="$(FUZZ_BUILD)" fuzzers && \
+		t/run-fuzz.sh "$(FUZZ_BUILD)" $(FUZZ_RUNS); \
+	elif test -n "$(FUZZ_MUST_WORK)"; then \
+		echo "fuzz-smoke: $(FUZZ_CC) cannot link -fsanitize=fuzzer" >&2; exit 1; \
+	else \
+		echo "fuzz-smoke: skipped, $(FUZZ_CC) cannot link -fsanitize=fuzzer"; \
+	fi
+
+fuzzers: $(FUZZERS)
+$(BUILD)/t/fuzz/%: $(BUILD)/obj/t/fuzz/%.o $(LIB) $(BUILD)/.linking
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(PKG_LIBS)
+
+# make bench: the ratios of one run as a page.
+.PHONY: bench
+bench: all test-programs
+	@t/run-bench.sh "$(BUILD)" Documentation/performance.adoc
+
+# make coverage: the tests on a build of its own, then a table of lines that ran.
+.PHONY: coverage
+coverage:
+	+@$(MAKE) --no-print-directory COVERAGE=1 BUILD="$(BUILD)-coverage" programs test-programs
+	@find "$(BUILD)-coverage" -name '*.gcda' -exec rm -f {} +
+	-@t/run-tests.sh "$(BUILD)-coverage" "$(JOBS)" $(TESTS) $(UNITS:$(BUILD)/%=$(BUILD)-coverage/%)
+	@t/coverage.sh "$(BUILD)-coverage"

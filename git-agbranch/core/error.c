@@ -5,7 +5,7 @@
 /* A GError has room for one text only, so the hint travels behind this separator. */
 static const char hint_separator[] = "\nhint: ";
 
-G_DEFINE_QUARK (agb - error - quark, agb_error)
+G_DEFINE_QUARK (agb_error_quark, agb_error)
 
 const char *
 agb_error_kind (int code)

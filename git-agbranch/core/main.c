@@ -57,22 +57,28 @@ print_option_list (const GOptionEntry *entries)
     }
 }
 
+void
+agb_show_manual (const char *page, int section)
+{
+  g_autofree char *folder = agb_share_path ("man");
+  static const char *const endings[] = { "", ".gz" };
+
+  /* By its file, since man(1) does not find the pages of a build tree by itself. */
+  for (gsize i = 0; i < G_N_ELEMENTS (endings); i++)
+    {
+      g_autofree char *file
+          = g_strdup_printf ("%s/man%d/%s.%d%s", folder, section, page, section, endings[i]);
+      if (g_file_test (file, G_FILE_TEST_EXISTS))
+        execlp ("man", "man", file, (char *)NULL);
+    }
+}
+
 static void
-show_manual (const AgbVerb *verb)
+show_verb_manual (const AgbVerb *verb)
 {
   g_autofree char *page = g_strdup_printf ("git-agbranch-%s", verb->name);
-  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
-  g_autofree char *exec_path = program != NULL ? g_path_get_dirname (program) : g_strdup (".");
-  g_autofree char *man_path = g_build_filename (exec_path, "../../share/man", NULL);
 
-  /* From the build tree man does not find our pages by itself; the empty part at the end keeps its
-   * own search path (man(1), MANPATH). */
-  if (g_getenv ("MANPATH") == NULL && g_file_test (man_path, G_FILE_TEST_IS_DIR))
-    {
-      g_autofree char *whole_path = g_strconcat (man_path, ":", NULL);
-      g_setenv ("MANPATH", whole_path, TRUE);
-    }
-  execlp ("man", "man", page, (char *)NULL);
+  agb_show_manual (page, 1);
 }
 
 static gboolean
@@ -166,7 +172,7 @@ agb_options_parse (AgbContext *ctx, const GOptionEntry *entries, int *argc, char
 
       ctx->exit_status = help ? EXIT_USAGE_SHOWN : 0;
       if (manual)
-        show_manual (ctx->verb); /* comes back only where there is no man */
+        show_verb_manual (ctx->verb); /* comes back only where there is no man, or no page */
       if (list)
         print_option_list (shown);
       else

@@ -49,6 +49,10 @@ int agb_main (int argc, char **argv, const AgbVerb *verb);
 gboolean agb_options_parse (AgbContext *ctx, const GOptionEntry *entries, int *argc, char ***argv,
                             int max_operands, GError **error);
 
+/* Become man(1) with PAGE of this build or installation.  Comes back only where there is no man or no
+ * such page. */
+void agb_show_manual (const char *page, int section);
+
 /* Ask QUESTION on the terminal, "y" is yes.  FALSE with AGB_ERROR_ACTION and HINT when there is no
  * terminal, or with --json; *ret_yes untouched then. */
 gboolean agb_confirm (AgbContext *ctx, const char *question, const char *hint, gboolean *ret_yes,

@@ -94,12 +94,20 @@ agb_exec_path (void)
 }
 
 char *
+agb_share_path (const char *below)
+{
+  g_autofree char *path = g_build_filename ("share", below, NULL);
+
+  return in_own_tree (path);
+}
+
+char *
 agb_assets_path (void)
 {
   const char *set = g_getenv ("AGBRANCH_LIMA_ASSETS_DIR");
 
   return set != NULL && *set != '\0' ? g_canonicalize_filename (set, NULL)
-                                     : in_own_tree ("share/git-agbranch/lima");
+                                     : agb_share_path ("git-agbranch/lima");
 }
 
 char *

@@ -16,6 +16,9 @@ char *agb_state_path (GError **error, const char *first, ...) G_GNUC_NULL_TERMIN
  * running program's bin/, else where `make install` put it.  The caller frees. */
 char *agb_exec_path (void);
 
+/* The folder share/BELOW of this build or installation.  The caller frees. */
+char *agb_share_path (const char *below);
+
 /* The Lima and guest assets: $AGBRANCH_LIMA_ASSETS_DIR, else share/git-agbranch/lima of this
  * build or installation.  The caller frees. */
 char *agb_assets_path (void);

@@ -18,7 +18,8 @@ fi
 for name in $(env | sed -n 's/^\(GIT_[A-Z0-9_]*\|XDG_[A-Z0-9_]*\|AGBRANCH_[A-Z0-9_]*\|AGB_FAIL[A-Z_]*\)=.*/\1/p'); do
 	unset "$name"
 done
-unset TMUX TMUX_PANE SSH_AUTH_SOCK DISPLAY DBUS_SESSION_BUS_ADDRESS COLUMNS NO_COLOR MANPATH EDITOR PAGER
+unset TMUX TMUX_PANE SSH_AUTH_SOCK DISPLAY DBUS_SESSION_BUS_ADDRESS COLUMNS NO_COLOR MANPATH EDITOR PAGER \
+	MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 # The trash lies outside the tree: a path of the checkout may be long, and a unix socket path must be
 # short; nor may git find the project's own repository above it.

@@ -1,0 +1,24 @@
+#!/bin/sh
+# shell.sh: shellcheck of every script of the tree.
+set -u
+if ! command -v shellcheck >/dev/null; then
+	test -z "${CHECK_MUST_WORK:-}" || { echo "check-shell: no shellcheck" >&2; exit 1; }
+	echo "check-shell: skipped, no shellcheck"
+	exit 0
+fi
+list=$(git ls-files -co --exclude-standard 2>/dev/null) || list=$(find . -type f | sed 's,^\./,,')
+scripts=$(echo "$list" | while IFS= read -r file; do
+	test -f "$file" || continue
+	case $file in
+	t/t[0-9]*.sh | t/hostile/*.sh | t/lib/*.sh) ;; # sharness: test bodies are strings to the tool
+	*.sh | .ci/run | hooks/* | *.bash) echo "$file" ;;
+	esac
+done)
+# shellcheck disable=SC2086 # names of the tree have no spaces
+shellcheck -x -S warning $scripts
+# In the test scripts only what is wrong for certain.
+tests=$(echo "$list" | grep -E '^t/(t[0-9].*|hostile/.*|lib/.*)\.sh$' | while IFS= read -r file; do
+	test ! -f "$file" || echo "$file"
+done)
+# shellcheck disable=SC2086
+shellcheck -S error -s sh $tests
