@@ -79,7 +79,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbSession, agb_session_free)
 /* Insert, or replace all columns of the row of that name.  A live row of that name that belongs to
  * another git_common_dir is AGB_ERROR_USER and says where it lives; a closed one is replaced (its
  * events and sync runs stay). */
-gboolean agb_catalog_insert_session (AgbCatalog *catalog, const AgbSession *session, GError **error);
+gboolean agb_catalog_insert_session (AgbCatalog *catalog, const AgbSession *session,
+                                     GError **error);
 gboolean agb_catalog_save_session (AgbCatalog *catalog, const AgbSession *session, GError **error);
 
 /* Set single columns of one session in one transaction: pairs of column and value (NULL: SQL NULL),
@@ -111,8 +112,8 @@ GPtrArray *agb_catalog_list_sessions (AgbCatalog *catalog, const AgbSessionFilte
 
 /* Append an event: LEVEL debug, info, warning, error; KIND one lower_snake_case word. */
 gboolean agb_catalog_add_event (AgbCatalog *catalog, const char *session, const char *level,
-                                const char *kind, GError **error, const char *format,
-                                ...) G_GNUC_PRINTF (6, 7);
+                                const char *kind, GError **error, const char *format, ...)
+    G_GNUC_PRINTF (6, 7);
 
 typedef struct {
   gint64 id;
@@ -126,21 +127,22 @@ typedef gboolean (*AgbEventFunc) (const AgbEvent *event, gpointer data);
 /* Events after AFTER_ID (0: all) and not before SINCE (RFC 3339, NULL), at most the last LIMIT (0: no limit) of
  * SESSION (NULL: of all), oldest first. */
 gboolean agb_catalog_foreach_event (AgbCatalog *catalog, const char *session, gint64 after_id,
-                                    const char *since, guint limit, AgbEventFunc func, gpointer data, GError **error);
+                                    const char *since, guint limit, AgbEventFunc func,
+                                    gpointer data, GError **error);
 
 typedef struct {
   gint64 id;
   char *session_name;
-  char *direction;    /* guest_to_host */
-  char *result;       /* running, synced, nothing, blocked, refused, error */
+  char *direction; /* guest_to_host */
+  char *result;    /* running, synced, nothing, blocked, refused, error */
   char *started_at;
   char *finished_at;
   char *staging_path;
   char *patch_path;
   char *error_text;
-  char *old_oid;      /* session head before and after; columns of ours */
+  char *old_oid; /* session head before and after; columns of ours */
   char *new_oid;
-  gint64 number;      /* N of refs/agbranch/sync/<s>/<N>, 0 when none */
+  gint64 number; /* N of refs/agbranch/sync/<s>/<N>, 0 when none */
 } AgbSyncRun;
 void agb_sync_run_clear (AgbSyncRun *run);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbSyncRun, agb_sync_run_clear)

@@ -10,7 +10,8 @@
 static gboolean
 is_kept (const char *variable)
 {
-  static const char *const kept[] = { "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_TRACE", "GIT_EXEC_PATH=" };
+  static const char *const kept[]
+      = { "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_TRACE", "GIT_EXEC_PATH=" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (kept); i++)
     if (g_str_has_prefix (variable, kept[i]))
@@ -22,22 +23,14 @@ char **
 agb_repo_plumbing_env (AgbRepo *repo)
 {
   static const char *const fixed[]
-      = { "GIT_CONFIG_GLOBAL=/dev/null",
-          "GIT_CONFIG_SYSTEM=/dev/null",
-          "GIT_CONFIG_NOSYSTEM=1",
-          "GIT_ATTR_NOSYSTEM=1",
-          "GIT_NO_REPLACE_OBJECTS=1",
+      = { "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
+          "GIT_ATTR_NOSYSTEM=1", "GIT_NO_REPLACE_OBJECTS=1",
           /* A file that cannot be there: an empty one would bring git's advice about grafts. */
-          "GIT_GRAFT_FILE=/dev/null/none",
-          "GIT_NO_LAZY_FETCH=1",
-          "GIT_ALLOW_PROTOCOL=",
-          "GIT_TERMINAL_PROMPT=0",
-          "GIT_OPTIONAL_LOCKS=0",
-          "GIT_PAGER=cat",
+          "GIT_GRAFT_FILE=/dev/null/none", "GIT_NO_LAZY_FETCH=1",
+          "GIT_ALLOW_PROTOCOL=", "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "GIT_PAGER=cat",
           "GIT_EDITOR=false",
           /* Otherwise the current folder would count as the work tree, with its .gitattributes. */
-          "GIT_IMPLICIT_WORK_TREE=0",
-          "LC_ALL=C" };
+          "GIT_IMPLICIT_WORK_TREE=0", "LC_ALL=C" };
   g_auto (GStrv) ours = g_get_environ ();
   g_autoptr (GPtrArray) envp = g_ptr_array_new ();
 
@@ -121,8 +114,7 @@ gboolean
 agb_repo_count_commits (AgbRepo *repo, const char *from, const char *to, guint *ret, GError **error)
 {
   g_autofree char *range = g_strdup_printf ("%s..%s", from, to);
-  const char *const args[]
-      = { "rev-list", "--count", "--end-of-options", range, "--", NULL };
+  const char *const args[] = { "rev-list", "--count", "--end-of-options", range, "--", NULL };
   g_autofree char *output = NULL;
 
   if (!agb_repo_git (repo, args, NULL, &output, error))
@@ -157,10 +149,8 @@ agb_repo_is_dirty (AgbRepo *repo, gboolean *ret_dirty, guint *ret_untracked, GEr
       g_auto (GStrv) envp = work_tree_env (repo);
       g_autofree char *first = NULL;
       g_auto (AgbChildResult) result = { 0 };
-      const AgbChildSpec spec = { .argv = argv,
-                                  .cwd = repo->work_tree,
-                                  .envp = envp,
-                                  .timeout_ms = AGB_TIMEOUT_GIT };
+      const AgbChildSpec spec
+          = { .argv = argv, .cwd = repo->work_tree, .envp = envp, .timeout_ms = AGB_TIMEOUT_GIT };
 
       if (!agb_child_run (&spec, &result, error))
         return FALSE;

@@ -13,16 +13,14 @@ enum { ALTERNATES_DEPTH = 5 };
 static gboolean
 rev_parse (AgbRepo *repo, const char *rev, char **ret_oid, GError **error)
 {
-  const char *const args[]
-      = { "rev-parse", "--verify", "--quiet", "--end-of-options", rev, NULL };
+  const char *const args[] = { "rev-parse", "--verify", "--quiet", "--end-of-options", rev, NULL };
   g_auto (AgbChildResult) result = { 0 };
 
   if (!agb_repo_run (repo, args, &result, error))
     return FALSE;
   g_strchomp (result.output->str);
-  *ret_oid = result.status == 0 && agb_is_oid (result.output->str)
-                 ? g_strdup (result.output->str)
-                 : NULL;
+  *ret_oid = result.status == 0 && agb_is_oid (result.output->str) ? g_strdup (result.output->str)
+                                                                   : NULL;
   return TRUE;
 }
 
@@ -95,8 +93,12 @@ agb_repo_foreach_ref (AgbRepo *repo, const char *prefix, AgbRefFunc func, gpoint
   /* for-each-ref matches whole components; the rest of PREFIX is compared here. */
   const char *slash = strrchr (prefix, '/');
   g_autofree char *pattern = g_strndup (prefix, slash != NULL ? (gsize)(slash - prefix) : 0);
-  const char *const args[] = { "for-each-ref",  "--sort=refname", "--format=%(objectname) %(refname)",
-                               "--", *pattern != '\0' ? pattern : NULL, NULL };
+  const char *const args[] = { "for-each-ref",
+                               "--sort=refname",
+                               "--format=%(objectname) %(refname)",
+                               "--",
+                               *pattern != '\0' ? pattern : NULL,
+                               NULL };
   g_autofree char *output = NULL;
 
   if (!agb_repo_git (repo, args, NULL, &output, error))

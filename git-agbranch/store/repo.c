@@ -8,33 +8,40 @@
 
 /* `git rev-parse --local-env-vars` of git 2.39 and newer, but for GIT_CONFIG_PARAMETERS and
  * GIT_CONFIG_COUNT, and what receive-pack and `git submodule` add. */
-static const char *const local_variables[]
-    = { "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_CONFIG",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_DIR",
-        "GIT_WORK_TREE",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_GRAFT_FILE",
-        "GIT_INDEX_FILE",
-        "GIT_NO_REPLACE_OBJECTS",
-        "GIT_REPLACE_REF_BASE",
-        "GIT_PREFIX",
-        "GIT_INTERNAL_SUPER_PREFIX",
-        "GIT_SHALLOW_FILE",
-        "GIT_COMMON_DIR",
-        "GIT_QUARANTINE_PATH",
-        "GIT_INTERNAL_TOPLEVEL" };
+static const char *const local_variables[] = { "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+                                               "GIT_CONFIG",
+                                               "GIT_OBJECT_DIRECTORY",
+                                               "GIT_DIR",
+                                               "GIT_WORK_TREE",
+                                               "GIT_IMPLICIT_WORK_TREE",
+                                               "GIT_GRAFT_FILE",
+                                               "GIT_INDEX_FILE",
+                                               "GIT_NO_REPLACE_OBJECTS",
+                                               "GIT_REPLACE_REF_BASE",
+                                               "GIT_PREFIX",
+                                               "GIT_INTERNAL_SUPER_PREFIX",
+                                               "GIT_SHALLOW_FILE",
+                                               "GIT_COMMON_DIR",
+                                               "GIT_QUARANTINE_PATH",
+                                               "GIT_INTERNAL_TOPLEVEL" };
 
 /* rev-parse prints an option that it does not know, which parts paths even when they have newlines
  * in them. */
 #define MARK "--agbranch-end-of-path"
 
-static const char *const discovery[]
-    = { "git",  "rev-parse",       "--path-format=absolute", "--show-object-format",
-        "--is-bare-repository",    "--is-inside-work-tree",  "--is-shallow-repository",
-        "--git-dir", MARK,         "--git-common-dir",       MARK,
-        "--show-toplevel",         NULL };
+static const char *const discovery[] = { "git",
+                                         "rev-parse",
+                                         "--path-format=absolute",
+                                         "--show-object-format",
+                                         "--is-bare-repository",
+                                         "--is-inside-work-tree",
+                                         "--is-shallow-repository",
+                                         "--git-dir",
+                                         MARK,
+                                         "--git-common-dir",
+                                         MARK,
+                                         "--show-toplevel",
+                                         NULL };
 
 /* Take the text before the next SEPARATOR out of *REST; NULL when there is none. */
 static char *
@@ -67,8 +74,9 @@ discovery_environment (const char *path)
   return g_environ_setenv (envp, "LC_ALL", "C", TRUE);
 }
 
+/* ret_outside (NULL: an error too): TRUE when there is just no repository around us. */
 static void
-set_discovery_error (const char *path, char *message, GError **error)
+set_discovery_error (const char *path, char *message, gboolean *ret_outside, GError **error)
 {
   const char *shown = path != NULL ? path : ".";
   gboolean dubious = strstr (message, "dubious ownership") != NULL;
@@ -76,18 +84,22 @@ set_discovery_error (const char *path, char *message, GError **error)
   const char *reason = g_str_has_prefix (message, "fatal: ") ? message + 7 : message;
 
   message[strcspn (message, "\n")] = '\0';
-  if (missing)
+  if (missing && ret_outside != NULL && g_getenv ("GIT_DIR") == NULL)
+    *ret_outside = TRUE;
+  else if (missing)
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is not in a git repository", shown);
       agb_error_hint (error, "go into one, or name it: git agbranch -C <path> …");
-      return;
     }
-  g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "cannot use the repository of '%s': %s", shown,
-               reason);
-  if (dubious)
-    agb_error_hint (error, "if you trust it: git config --global --add safe.directory <path>");
   else
-    agb_error_hint (error, "for git's own view: git -C '%s' status", shown);
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "cannot use the repository of '%s': %s", shown,
+                   reason);
+      if (dubious)
+        agb_error_hint (error, "if you trust it: git config --global --add safe.directory <path>");
+      else
+        agb_error_hint (error, "for git's own view: git -C '%s' status", shown);
+    }
 }
 
 /* Where the work tree of a repository is whose git folder we are in: core.worktree says it
@@ -133,7 +145,7 @@ parse_discovery (AgbRepo *repo, char *output)
 }
 
 static AgbRepo *
-discover (const char *path, GError **error)
+discover (const char *path, gboolean *ret_outside, GError **error)
 {
   g_autoptr (AgbRepo) repo = g_new0 (AgbRepo, 1);
   g_auto (GStrv) envp = discovery_environment (path);
@@ -151,7 +163,7 @@ discover (const char *path, GError **error)
   /* Outside a work tree the last question fails, after the others have been answered. */
   if (!parse_discovery (repo, result.output->str))
     {
-      set_discovery_error (path, result.errors->str, error);
+      set_discovery_error (path, result.errors->str, ret_outside, error);
       return NULL;
     }
   return g_steal_pointer (&repo);
@@ -193,10 +205,10 @@ check_writable (AgbRepo *repo, const char *path, GError **error)
   return FALSE;
 }
 
-AgbRepo *
-agb_repo_open (const char *path, gboolean for_writing, GError **error)
+static AgbRepo *
+open_and_check (const char *path, gboolean for_writing, gboolean *ret_outside, GError **error)
 {
-  g_autoptr (AgbRepo) repo = discover (path, error);
+  g_autoptr (AgbRepo) repo = discover (path, ret_outside, error);
 
   if (repo == NULL || !check_sudo (repo, error)
       || (for_writing && !check_writable (repo, path, error)))
@@ -204,6 +216,20 @@ agb_repo_open (const char *path, gboolean for_writing, GError **error)
   if (path == NULL)
     forget_environment ();
   return g_steal_pointer (&repo);
+}
+
+AgbRepo *
+agb_repo_open (const char *path, gboolean for_writing, GError **error)
+{
+  return open_and_check (path, for_writing, NULL, error);
+}
+
+AgbRepo *
+agb_repo_open_optional (gboolean for_writing, GError **error)
+{
+  gboolean outside = FALSE;
+
+  return open_and_check (NULL, for_writing, &outside, error);
 }
 
 void
@@ -259,9 +285,8 @@ agb_repo_is_partial (AgbRepo *repo)
 {
   if (repo->partial < 0)
     {
-      const char *const args[]
-          = { "config", "--get-regexp", "^(remote\\..*\\.promisor|extensions\\.partialclone)$",
-              NULL };
+      const char *const args[] = { "config", "--get-regexp",
+                                   "^(remote\\..*\\.promisor|extensions\\.partialclone)$", NULL };
       g_auto (AgbChildResult) result = { 0 };
 
       repo->partial = agb_repo_run (repo, args, &result, NULL) && result.status == 0;

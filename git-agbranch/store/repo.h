@@ -23,12 +23,14 @@ typedef struct AgbRepo AgbRepo;
  * run by root through sudo in another user's repository; an unsupported format; a branch called
  * "agbranch".  NULL path inside GIT_QUARANTINE_PATH is refused when FOR_WRITING. */
 AgbRepo *agb_repo_open (const char *path, gboolean for_writing, GError **error);
+/* As agb_repo_open with a NULL path, but outside any repository is NULL without an error. */
+AgbRepo *agb_repo_open_optional (gboolean for_writing, GError **error);
 void agb_repo_free (AgbRepo *repo);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbRepo, agb_repo_free)
 
-const char *agb_repo_git_dir (AgbRepo *repo);    /* absolute, of this work tree */
-const char *agb_repo_common_dir (AgbRepo *repo); /* absolute, where refs and objects are */
-const char *agb_repo_work_tree (AgbRepo *repo);  /* absolute, NULL: bare */
+const char *agb_repo_git_dir (AgbRepo *repo);       /* absolute, of this work tree */
+const char *agb_repo_common_dir (AgbRepo *repo);    /* absolute, where refs and objects are */
+const char *agb_repo_work_tree (AgbRepo *repo);     /* absolute, NULL: bare */
 const char *agb_repo_object_format (AgbRepo *repo); /* sha1, sha256 */
 gsize agb_repo_oid_length (AgbRepo *repo);          /* 40 or 64 */
 gboolean agb_repo_is_shallow (AgbRepo *repo);
