@@ -1,15 +1,25 @@
 #!/bin/sh
-# install-deps.sh: install what building and testing need with the machine's package manager.  Asks
+# install-deps.sh [--ci]: install what building and testing need with the machine's package manager;
+# with --ci also what only the whole check needs (the other compiler, fuzzing, all shells).  Asks
 # nothing, and does nothing when everything is there.
 set -eu
 
 debian='build-essential pkg-config git libglib2.0-dev libgit2-dev libsqlite3-dev sqlite3 libcjson-dev
 libyaml-dev libseccomp-dev libarchive-dev bubblewrap slirp4netns tmux sharness asciidoctor
-shellcheck jq strace git-lfs perl iproute2 procps'
+shellcheck jq strace git-lfs perl iproute2 procps man-db'
+debian_ci='clang clang-format libclang-rt-dev zsh fish'
 fedora='gcc make pkgconf-pkg-config git glib2-devel libgit2-devel sqlite-devel sqlite cjson-devel
 libyaml-devel libseccomp-devel libarchive-devel bubblewrap slirp4netns tmux sharness rubygem-asciidoctor
-ShellCheck jq strace git-lfs perl-Test-Harness iproute procps-ng glibc-static'
+ShellCheck jq strace git-lfs perl-Test-Harness iproute procps-ng glibc-static man-db'
+fedora_ci='clang clang-tools-extra compiler-rt zsh fish'
+brew_ci='clang-format fish'
 brew='pkg-config git glib libgit2 sqlite cjson libyaml libarchive tmux asciidoctor shellcheck jq git-lfs'
+
+case ${1:-} in
+'') ;;
+--ci) debian="$debian $debian_ci" fedora="$fedora $fedora_ci" brew="$brew $brew_ci" ;;
+*) echo "usage: t/install-deps.sh [--ci]" >&2; exit 129 ;;
+esac
 
 as_root () {
 	if test "$(id -u)" = 0; then
@@ -37,11 +47,12 @@ fail () {
 if command -v apt-get >/dev/null; then
 	missing=$(missing_debian)
 	test -n "$missing" || exit 0
+	echo "deps: installing $missing"
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT
 	# shellcheck disable=SC2086 # a list of words
-	if ! { as_root apt-get update && as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+	if ! { as_root apt-get -o DPkg::Lock::Timeout=120 update && as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends $missing; } >"$log" 2>&1; then
 		tail -n 5 "$log" >&2
 		fail "apt-get could not install: $missing"
 	fi

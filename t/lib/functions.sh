@@ -29,6 +29,24 @@ wait_until () {
 	done
 }
 
+# spawn COMMAND…: in the background, with default signals and a session and process group of its own;
+# $spawned is its pid and the group's (kill -INT -- -$spawned is Ctrl-C).
+spawn () {
+	setsid env --default-signal "$@" &
+	spawned=$!
+}
+
+# requires PROGRAM…: end the script as skipped when one of them is missing.
+requires () {
+	for program; do
+		if ! command -v "$program" >/dev/null; then
+			test -z "$AGB_NO_SKIP" || error "$program is missing, and AGB_NO_SKIP is set"
+			skip_all="$program is not installed"
+			test_done
+		fi
+	done
+}
+
 # json_is FILTER VALUE [FILE]: jq FILTER of FILE (default `out`) prints exactly VALUE.
 json_is () {
 	got=$(jq -r "$1" "${3:-out}") || return 1
