@@ -53,7 +53,8 @@ exec perl -e '
 		my @synopsis = map { plain ($_) } grep { /\S/ } split /\n/, $verse // "";
 		complain ("$page: SYNOPSIS and -h differ:\n  page: " . join ("\n        ", @synopsis)
 			. "\n  -h:   " . join ("\n        ", @usage)) if "@synopsis" ne "@usage";
-		for (sort keys %option) {
+		# -q and -v are in git-agbranch(1), once for all.
+		for (grep { !/^--(?:quiet|verbose)$/ } sort keys %option) {
 			complain ("$page: $_ is not in OPTIONS") unless ($text->{OPTIONS} // "") =~ /\Q$_\E(?![a-z0-9-])/;
 		}
 		while (($text->{OPTIONS} // "") =~ /^(?:[*`]?-.*)::\s*$/mg) {
