@@ -24,6 +24,10 @@ AgbCatalog *agb_catalog_open (AgbCatalogFlags flags, GError **error);
 void agb_catalog_close (AgbCatalog *catalog);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbCatalog, agb_catalog_close)
 
+/* Move a damaged catalog out of the way, to "state.db.damaged-TIME" in the state root (*ret_path, the
+ * caller frees), so that the next agb_catalog_open makes a new one for `repair --all` to fill. */
+gboolean agb_catalog_set_aside (char **ret_path, GError **error);
+
 /* A row of `sessions`.  Strings may be NULL where the column may be; the words of the enumerations
  * are those of CONTRACTS ("lifecycle_state", "sync_state").  The second block are columns of ours
  * that agbranch 0.1 does not have. */
@@ -72,7 +76,9 @@ typedef struct {
   char *options_json;       /* what else a restart needs, one object */
 } AgbSession;
 
+/* Attempt 1, everything else empty. */
 AgbSession *agb_session_new (const char *name);
+AgbSession *agb_session_copy (const AgbSession *session);
 void agb_session_free (AgbSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbSession, agb_session_free)
 
@@ -102,7 +108,7 @@ typedef struct {
 } AgbSessionFilter;
 
 /* Calls FUNC for each row in order until it returns FALSE; the row belongs to the catalog and ends
- * with the call.  An unknown sort column or state is AGB_ERROR_USER. */
+ * with the call.  FUNC must not write to the catalog (in all foreach functions): list, then write.  An unknown sort column or state is AGB_ERROR_USER. */
 typedef gboolean (*AgbSessionFunc) (const AgbSession *session, gpointer data);
 gboolean agb_catalog_foreach_session (AgbCatalog *catalog, const AgbSessionFilter *filter,
                                       AgbSessionFunc func, gpointer data, GError **error);
@@ -170,9 +176,10 @@ typedef struct {
 void agb_operation_clear (AgbOperation *operation);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbOperation, agb_operation_clear)
 
-/* Insert with our own process as owner; id and times are set. */
+/* Insert with our own process as owner; id and times are set.  A session has at most one operation:
+ * a second one is an error, for the lock of the session and recovery come first. */
 gboolean agb_catalog_begin_operation (AgbCatalog *catalog, AgbOperation *operation, GError **error);
-/* Write step and data (durable when it returns); the fault point "journal: OPERATION STEP" lies
+/* Write step and data (durable when it returns), and our process as the new owner; the fault point "journal: OPERATION STEP" lies
  * before it. */
 gboolean agb_catalog_step_operation (AgbCatalog *catalog, AgbOperation *operation, const char *step,
                                      const char *data_json, GError **error);
