@@ -43,6 +43,10 @@ gboolean agb_gate_check (AgbGate *gate, GError **error);
 /* One finding: "rule\0path", each as "RULE: PATH" escaped; NULL-ended; belongs to GATE. */
 const char *const *agb_gate_findings (AgbGate *gate);
 
+/* TRUE in *ret when ANCESTOR is reachable from DESCENDANT, of which either may lie in the quarantine. */
+gboolean agb_gate_is_ancestor (AgbGate *gate, const char *ancestor, const char *descendant,
+                               gboolean *ret, GError **error);
+
 /* The pre-sync hook of the repository with the quarantine in its environment and "OLD NEW REF" on
  * stdin; non-zero is AGB_ERROR_SYNC with the last line of its stderr.  No hook: TRUE. */
 gboolean agb_gate_run_hook (AgbGate *gate, GError **error);

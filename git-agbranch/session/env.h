@@ -13,6 +13,8 @@ typedef struct {
   AgbRepo *repo;         /* of the working directory; NULL outside any, or not asked for */
   AgbSettings *settings; /* NULL with AGB_ENV_CATALOG_ONLY */
   AgbProgress *progress; /* the caller's */
+
+  GPtrArray *locked; /* private: names of the sessions that this process has locked */
 } AgbEnv;
 
 typedef enum {
@@ -34,15 +36,28 @@ AgbSession *agb_env_session (AgbEnv *env, const char *name, gboolean allow_close
 
 /* The repository that SESSION belongs to (env->repo when it is that one, else opened from its
  * git_common_dir); the caller frees.  NULL and AGB_ERROR_USER when it is gone, or for a sandbox session. */
-AgbRepo *agb_env_session_repo (AgbEnv *env, const AgbSession *session, gboolean for_writing, GError **error);
+AgbRepo *agb_env_session_repo (AgbEnv *env, const AgbSession *session, gboolean for_writing,
+                               GError **error);
 
 /* The runtime that SESSION was made with. The caller frees. */
 AgbRuntime *agb_env_session_runtime (AgbEnv *env, const AgbSession *session, GError **error);
 
 /* The lock locks/NAME.lock for OPERATION; waits at most agbranch.lockTimeout.  The catalog row shows
- * lock_owner_pid and lock_operation meanwhile (kept true by agb_env_unlock and repair). An unfinished
- * operation of a dead process is finished or undone first (session/recover.h). */
+ * lock_owner_pid and lock_operation meanwhile; agb_env_free clears them.  An unfinished operation of
+ * a dead process is finished or undone first (session/recover.h). */
 AgbLock *agb_env_lock (AgbEnv *env, const char *name, const char *operation, GError **error);
+
+/* The same without recovery, for `repair`, which reports what it recovers. */
+AgbLock *agb_env_lock_only (AgbEnv *env, const char *name, const char *operation, GError **error);
+
+/* The settings that hold for REPO: those of env when it is env's repository.  The caller frees
+ * *RET_OWNED (NULL when nothing had to be loaded). */
+AgbSettings *agb_env_repo_settings (AgbEnv *env, AgbRepo *repo, AgbSettings **ret_owned,
+                                    GError **error);
+
+/* TRUE for a row whose guest may still be there. */
+gboolean agb_session_is_live (const AgbSession *session);
+gboolean agb_session_is_sandbox (const AgbSession *session);
 
 /* "<session>.<attempt>"; the caller frees. */
 char *agb_session_key (const AgbSession *session);

@@ -1,0 +1,250 @@
+#include "session/recover.h"
+
+#include "core/error.h"
+#include "gate/gate.h"
+#include "session/close.h"
+#include "session/open.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* The refs in JOURNAL moved by a transaction whose process died: all forward; or, when somebody else
+ * has moved one of them meanwhile, those that moved back again. */
+static gboolean
+settle_refs (AgbRepo *repo, const AgbJournal *journal, gboolean *ret_forward, GError **error)
+{
+  const cJSON *array = cJSON_GetObjectItemCaseSensitive (journal->data, "refs");
+  g_autoptr (AgbRefUpdates) updates = agb_ref_updates_from_json (array, error);
+  g_autoptr (AgbRefUpdates) back = agb_ref_updates_new ();
+  g_autoptr (GError) problem = NULL;
+
+  if (updates == NULL)
+    return FALSE;
+  *ret_forward = agb_ref_updates_recover (repo, updates, &journal->operation.owner,
+                                          "agbranch: recover", &problem);
+  if (*ret_forward)
+    return TRUE;
+  if (!g_error_matches (problem, AGB_ERROR, AGB_ERROR_ACTION))
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+  for (guint i = 0; i < agb_ref_updates_length (updates); i++)
+    {
+      const AgbRefUpdate *update = agb_ref_updates_get (updates, i);
+      g_autofree char *now = agb_repo_read_ref (repo, update->ref);
+      if (now != NULL && g_strcmp0 (now, update->new_oid) == 0)
+        agb_ref_updates_add (back, update->ref, now, update->old_oid);
+    }
+  return agb_ref_updates_length (back) == 0
+         || agb_ref_updates_apply (repo, back, "agbranch: recover", error);
+}
+
+/* The keep file of a pack that was moved in: only one of ours, only where packs are. */
+static void
+remove_keep (AgbRepo *repo, const AgbJournal *journal)
+{
+  const char *path = agb_journal_get (journal, "keep");
+  g_autofree char *folder = g_build_filename (agb_repo_common_dir (repo), "objects", "pack", NULL);
+
+  if (path != NULL && g_str_has_prefix (path, folder) && g_str_has_suffix (path, ".keep")
+      && strstr (path, "/../") == NULL)
+    unlink (path);
+}
+
+/* The state that the catalog shows after an operation that was taken back, from what the guest is. */
+static gboolean
+set_lifecycle (AgbEnv *env, const AgbSession *session, GError **error)
+{
+  g_autoptr (AgbRuntime) runtime = agb_env_session_runtime (env, session, error);
+  g_auto (AgbGuestStatus) status = { 0 };
+
+  if (runtime == NULL || !runtime->klass->status (runtime, session->vm_name, &status, error))
+    return FALSE;
+  const char *word = status.state == AGB_GUEST_RUNNING ? "running" : "stopped";
+  return agb_catalog_update_session (env->catalog, session->name, error, "lifecycle_state", word,
+                                     NULL);
+}
+
+typedef struct {
+  gint64 id;
+  AgbSyncRun found;
+} RunSearch;
+
+static gboolean
+see_run (const AgbSyncRun *run, gpointer data)
+{
+  RunSearch *search = data;
+
+  if (run->id != search->id)
+    return TRUE;
+  search->found = (AgbSyncRun){ .id = run->id,
+                                .session_name = g_strdup (run->session_name),
+                                .direction = g_strdup (run->direction),
+                                .started_at = g_strdup (run->started_at),
+                                .staging_path = g_strdup (run->staging_path),
+                                .patch_path = g_strdup (run->patch_path),
+                                .old_oid = g_strdup (run->old_oid) };
+  return FALSE;
+}
+
+static gboolean
+finish_run (AgbEnv *env, const AgbSession *session, const AgbJournal *journal, gboolean forward,
+            GError **error)
+{
+  const cJSON *id = cJSON_GetObjectItemCaseSensitive (journal->data, "run");
+  const cJSON *refs = cJSON_GetObjectItemCaseSensitive (journal->data, "refs");
+  RunSearch search = { .id = cJSON_IsNumber (id) ? (gint64)id->valuedouble : 0 };
+
+  if (!agb_catalog_foreach_sync_run (env->catalog, session->name, 0, see_run, &search, error))
+    return FALSE;
+  if (search.found.id == 0)
+    return TRUE;
+  g_auto (AgbSyncRun) run = search.found;
+  run.result = g_strdup (forward ? "synced" : "error");
+  run.error_text = forward ? NULL : g_strdup ("the sync was killed and taken back");
+  run.finished_at = g_strdup (journal->operation.updated_at);
+  g_free (run.staging_path);
+  run.staging_path = g_strdup (agb_journal_get (journal, "staging_path"));
+  g_autoptr (AgbRefUpdates) updates
+      = forward && refs != NULL ? agb_ref_updates_from_json (refs, NULL) : NULL;
+  if (updates != NULL && agb_ref_updates_length (updates) > 0)
+    {
+      /* The first ref of the transaction is refs/agbranch/sync/<s>/<n>. */
+      const AgbRefUpdate *numbered = agb_ref_updates_get (updates, 0);
+      run.new_oid = g_strdup (numbered->new_oid);
+      run.number = g_ascii_strtoll (strrchr (numbered->ref, '/') + 1, NULL, 10);
+    }
+  return agb_catalog_save_sync_run (env->catalog, &run, error);
+}
+
+static gboolean
+recover_sync (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRecovery *ret,
+              GError **error)
+{
+  g_autoptr (AgbRepo) repo = agb_env_session_repo (env, session, TRUE, error);
+  gboolean forward = FALSE;
+
+  if (repo == NULL)
+    return FALSE;
+  if (g_str_equal (journal->operation.step, "refs")
+      && !settle_refs (repo, journal, &forward, error))
+    return FALSE;
+  remove_keep (repo, journal);
+  *ret = forward ? AGB_RECOVER_RESUMED : AGB_RECOVER_ROLLED_BACK;
+  return finish_run (env, session, journal, forward, error)
+         && agb_catalog_update_session (env->catalog, session->name, error, "sync_state",
+                                        forward ? "clean" : "pending", NULL)
+         && set_lifecycle (env, session, error);
+}
+
+/* Before the agent was started nobody's work is in the guest. */
+static gboolean
+recover_open (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRecovery *ret,
+              GError **error)
+{
+  const char *step = journal->operation.step;
+
+  if (g_str_equal (step, AGB_OPEN_STEP_AGENT) || g_str_equal (step, "running"))
+    {
+      *ret = AGB_RECOVER_RESUMED;
+      return set_lifecycle (env, session, error);
+    }
+  if (cJSON_HasObjectItem (journal->data, "refs"))
+    {
+      g_autoptr (AgbRepo) repo = agb_env_session_repo (env, session, TRUE, error);
+      gboolean forward;
+      if (repo == NULL || !settle_refs (repo, journal, &forward, error))
+        return FALSE;
+    }
+  *ret = AGB_RECOVER_ROLLED_BACK;
+  return agb_open_undo (env, session, journal->data, error);
+}
+
+static gboolean
+recover_close (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRecovery *ret,
+               GError **error)
+{
+  static const char *const before_destroy[]
+      = { "begin", "rescue", "rescue-accept", "rescue-refs", NULL };
+  g_autoptr (AgbRepo) repo = NULL;
+  gboolean forward;
+
+  if (!agb_session_is_sandbox (session))
+    repo = agb_env_session_repo (env, session, TRUE, NULL);
+  if (repo != NULL && cJSON_HasObjectItem (journal->data, "refs")
+      && !settle_refs (repo, journal, &forward, error))
+    return FALSE;
+  if (repo != NULL)
+    remove_keep (repo, journal);
+  if (g_strv_contains (before_destroy, journal->operation.step))
+    {
+      *ret = AGB_RECOVER_ROLLED_BACK;
+      return set_lifecycle (env, session, error);
+    }
+  *ret = AGB_RECOVER_RESUMED;
+  return agb_close_finish (env, session, journal, error);
+}
+
+static gboolean
+dispatch (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRecovery *ret,
+          GError **error)
+{
+  const char *operation = journal->operation.operation;
+
+  if (g_str_equal (operation, "open"))
+    return recover_open (env, session, journal, ret, error);
+  if (g_str_equal (operation, "sync"))
+    return recover_sync (env, session, journal, ret, error);
+  if (g_str_equal (operation, "close"))
+    return recover_close (env, session, journal, ret, error);
+  /* start, stop and the like: one effect of the runtime, which is repeated by asking again. */
+  *ret = AGB_RECOVER_RESUMED;
+  return set_lifecycle (env, session, error);
+}
+
+static gboolean
+recover (AgbEnv *env, const AgbOperation *operation, AgbRecovery *ret, GError **error)
+{
+  g_autoptr (AgbJournal) journal = agb_journal_adopt (env->catalog, operation, error);
+  g_autoptr (AgbSession) session
+      = agb_catalog_get_session (env->catalog, operation->session_name, NULL);
+
+  if (journal == NULL)
+    return FALSE;
+  *ret = AGB_RECOVER_ROLLED_BACK;
+  /* Without a row the operation came to nothing. */
+  if (session != NULL && !dispatch (env, session, journal, ret, error))
+    {
+      g_prefix_error (error,
+                      "cannot recover the unfinished '%s' of session '%s': ", operation->operation,
+                      operation->session_name);
+      return FALSE;
+    }
+  if (session != NULL
+      && !agb_catalog_add_event (env->catalog, session->name, "warning",
+                                 *ret == AGB_RECOVER_RESUMED ? "resumed" : "rolled_back", error,
+                                 "the unfinished '%s' was %s at step '%s'", operation->operation,
+                                 *ret == AGB_RECOVER_RESUMED ? "finished" : "taken back",
+                                 operation->step))
+    return FALSE;
+  return agb_journal_end (journal, error);
+}
+
+gboolean
+agb_recover_unfinished (AgbEnv *env, const char *name, AgbRecovery *ret, GError **error)
+{
+  g_auto (AgbOperation) operation = { 0 };
+  AgbRecovery recovery = AGB_RECOVER_NOTHING;
+  gboolean found = FALSE;
+
+  if (!agb_catalog_get_operation (env->catalog, name, &operation, &found, error))
+    return FALSE;
+  /* We hold the session's lock: an operation whose owner lives is our own. */
+  if (found && !agb_process_alive (&operation.owner)
+      && !recover (env, &operation, &recovery, error))
+    return FALSE;
+  if (ret != NULL)
+    *ret = recovery;
+  return TRUE;
+}

@@ -1,0 +1,20 @@
+/* launch --seed: a host folder copied into the workspace of a sandbox session.
+ *
+ * Modes and symlinks are kept as they are; a link is never followed, so nothing outside the folder
+ * goes in.  Sockets, pipes and devices are left out. */
+#pragma once
+
+#include "core/progress.h"
+#include "guest/runtime.h"
+#include "store/catalog.h"
+#include "store/settings.h"
+
+/* Whether PATH is a folder of at most agbranch.limits.seed bytes (0: any size). AGB_ERROR_USER
+ * otherwise. */
+gboolean agb_seed_folder_check (const char *path, AgbSettings *settings, GError **error);
+
+/* Make the workspace of SESSION, and copy session->seed_host_path (NULL: nothing) into it as a tar
+ * stream.  Counts regular files and links, and their bytes. */
+gboolean agb_seed_folder (AgbRuntime *runtime, const AgbSession *session, AgbSettings *settings,
+                          AgbProgress *progress, guint64 *ret_files, guint64 *ret_bytes,
+                          GError **error);

@@ -1,0 +1,34 @@
+#!/bin/sh
+# seed.sh WORKSPACE FORMAT BASE BRANCH BORROWED CONFIG: make the session's clone.
+#
+# BORROWED is the number of host object folders that lie in /run/o/0, /run/o/1, …; 0: a pack with all
+# of BASE's history follows on stdin.  stdin begins with the shallow border of the host, one object id
+# a line, ended by an empty line.  CONFIG is text for the clone's git config (identity, signing).
+# Repeating it on a half-made workspace begins anew.
+set -eu
+workspace=$1 format=$2 base=$3 branch=$4 borrowed=$5 config=$6
+
+mkdir -p "$workspace"
+cd "$workspace"
+rm -rf .git
+git -c "init.defaultBranch=$branch" init -q --template= --object-format="$format"
+printf '%s' "$config" >>.git/config
+mkdir -p .git/info
+
+while read -r border && test -n "$border"; do
+	printf '%s\n' "$border" >>.git/shallow
+done
+
+if test "$borrowed" -gt 0; then
+	number=0
+	while test "$number" -lt "$borrowed"; do
+		printf '/run/o/%s\n' "$number"
+		number=$((number + 1))
+	done >.git/objects/info/alternates
+else
+	git index-pack --stdin --fix-thin >/dev/null
+fi
+
+git update-ref "refs/heads/$branch" "$base"
+# What the base's tree needs is there, or the clone fails here and not later in the agent's hands.
+git -c checkout.workers=0 -c checkout.thresholdForParallelism=1000 read-tree -m -u HEAD
