@@ -1,0 +1,284 @@
+#!/bin/bash
+#
+# make-image.sh [--with-agents] [--force] [CACHE-DIR]
+#
+# Makes the guest image that the Lima tests boot, from Debian packages alone:
+#
+#	image.qcow2	one ext4 file system labelled "rootfs", no partitions
+#	vmlinuz, initrd	for a direct boot; the image holds no boot loader
+#	packages.txt	every package in it, with its version
+#	SHA256SUMS	of the four above
+#	fingerprint	written last: what the others were made from
+#
+# Kernel command line: root=LABEL=rootfs ro console=ttyS0 net.ifnames=0
+# biosdevname=0.  With --with-agents the image also holds Node 22 and the
+# agent programs claude, codex and gemini; they need npm 10 or newer here.
+#
+# Does nothing when the fingerprint in CACHE-DIR is that of this script.
+# Killed halfway, it leaves at most a folder ".build.*", which the next run
+# removes, and never a fingerprint beside half an image.
+#
+# A rebuild puts a new file in the place of image.qcow2: whoever makes an
+# overlay on it must make a hard link or a copy first and back the overlay
+# with that, or the overlay ends up on another image.
+#
+# Needs root or sudo, mmdebstrap, mke2fs, qemu-img, and a network or an apt
+# mirror.  AGBRANCH_TEST_MIRROR names the mirror; without it the one of this
+# machine's own apt configuration is taken.
+
+set -euo pipefail
+
+suite=trixie
+disk_size=4G	# the guest grows it when the instance asks for a larger disk
+
+# What Lima needs in a guest is here too (iptables, rsync), so that it does
+# not install it over the network at the first boot.
+packages=(
+	systemd-sysv systemd-resolved udev dbus cloud-init openssh-server
+	sudo ca-certificates iproute2 iptables nftables
+	cloud-guest-utils fdisk e2fsprogs procps kmod
+	bash-completion less python3-minimal
+	git tmux jq curl rsync libarchive-tools
+)
+node=node@22
+agents=(@anthropic-ai/claude-code @openai/codex @google/gemini-cli)
+
+die () {
+	printf 'make-image: %s\n' "$*" >&2
+	exit 1
+}
+
+say () {
+	printf 'make-image: %s\n' "$*" >&2
+}
+
+usage () {
+	echo "usage: make-image.sh [--with-agents] [--force] [CACHE-DIR]" >&2
+	exit 129
+}
+
+as_root () {
+	if test "$(id -u)" -eq 0
+	then
+		"$@"
+	else
+		sudo -- "$@"
+	fi
+}
+
+with_agents=
+force=
+dir=
+while test $# -gt 0
+do
+	case "$1" in
+	--with-agents) with_agents=t ;;
+	--force) force=t ;;
+	-*) usage ;;
+	*)
+		test -z "$dir" || usage
+		dir=$1
+		;;
+	esac
+	shift
+done
+
+# A flavour has a default folder of its own, so that one does not evict the
+# other.
+: "${dir:=${XDG_CACHE_HOME:-$HOME/.cache}/agbranch-test-image${with_agents:+-agents}}"
+
+arch=$(dpkg --print-architecture) || die "not a Debian machine"
+case "$arch" in
+amd64|arm64) ;;
+*) die "there is no cloud kernel for $arch" ;;
+esac
+
+fingerprint=$(
+	{
+		cat "$0"
+		echo "$arch $with_agents"
+	} | sha256sum
+)
+fingerprint=${fingerprint%% *}
+
+up_to_date () {
+	test -z "$force" &&
+	test "$(cat "$dir/fingerprint" 2>/dev/null)" = "$fingerprint" &&
+	test -f "$dir/image.qcow2" &&
+	test -f "$dir/vmlinuz" &&
+	test -f "$dir/initrd" &&
+	test -f "$dir/SHA256SUMS"
+}
+
+if up_to_date
+then
+	say "$dir is up to date"
+	exit 0
+fi
+
+PATH=$PATH:/usr/sbin:/sbin
+for tool in mmdebstrap mke2fs qemu-img flock
+do
+	command -v "$tool" >/dev/null || die "$tool is not installed"
+done
+if test -n "$with_agents"
+then
+	# Older ones leave out the packages that hold the programs themselves.
+	npm_version=$(npm --version) || die "npm is not installed"
+	test "${npm_version%%.*}" -ge 10 ||
+	die "npm $npm_version is too old, 10 or newer is needed"
+fi
+
+# The archive that this machine itself installs from: the only one that is
+# known to be reachable.  Its security archive has another label.
+mirror=${AGBRANCH_TEST_MIRROR:-}
+if test -z "$mirror"
+then
+	# shellcheck disable=SC2016 # apt's own variables, not the shell's
+	mirror=$(
+		apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' \
+			'Created-By: Packages' |
+		sed -n 's/^Debian|Debian|//p' |
+		sed 1q
+	)
+fi
+test -n "$mirror" ||
+die "apt names no Debian archive: run 'apt-get update' or set AGBRANCH_TEST_MIRROR"
+
+mkdir -p "$dir"
+dir=$(cd "$dir" && pwd)
+
+# Two test runs may want the image at once: the second waits and then finds
+# it there.
+exec 9>"$dir/.lock"
+flock 9
+if up_to_date
+then
+	say "$dir is up to date"
+	exit 0
+fi
+
+# Only this file system: a killed mmdebstrap may have left mounts in there.
+as_root rm -rf --one-file-system "${dir:?}"/.build.*
+work=$(mktemp -d "$dir/.build.XXXXXX")
+trap 'as_root rm -rf --one-file-system "${work:?}"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+chmod 755 "$work"
+root=$work/root
+
+say "installing Debian $suite"
+# The initrd holds what a QEMU guest needs to find its disk and no more: an
+# emulated processor takes seconds to unpack a full one.
+# shellcheck disable=SC2016 # $1 is the hook's own argument
+as_root mmdebstrap --quiet --variant=minbase --format=directory \
+	--include="$(IFS=,; echo "${packages[*]}"),linux-image-cloud-$arch" \
+	--dpkgopt='path-exclude=/usr/share/doc/*' \
+	--dpkgopt='path-exclude=/usr/share/man/*' \
+	--dpkgopt='path-exclude=/usr/share/locale/*' \
+	--essential-hook='
+		mkdir -p "$1/etc/initramfs-tools/conf.d" &&
+		echo MODULES=list >"$1/etc/initramfs-tools/conf.d/agbranch" &&
+		printf "%s\n" virtio_pci virtio_blk virtio_scsi sd_mod ext4 \
+			>"$1/etc/initramfs-tools/modules"' \
+	"$suite" "$root" "$mirror"
+
+if test -n "$with_agents"
+then
+	say "installing the agent programs"
+	# Node first, and the rest under it: npm takes the newest version that
+	# the running Node is good for, and the host's may be older.
+	install=(npm install --global --prefix "$work/npm" --no-audit
+		--no-fund --no-update-notifier --loglevel=error)
+	"${install[@]}" "$node"
+	PATH=$work/npm/bin:$PATH "${install[@]}" "${agents[@]}"
+	tar -C "$work/npm" --owner=0 --group=0 -cf - . |
+	as_root tar -C "$root/usr/local" -xf -
+fi
+
+say "configuring"
+as_root bash -euo pipefail -s -- "$root" <<'END_OF_SETUP'
+root=${1:?}
+test -d "$root/etc/cloud"
+
+# What must differ from guest to guest is made at its first boot.
+: >"$root/etc/machine-id"
+rm -f "$root/var/lib/dbus/machine-id" "$root"/etc/ssh/ssh_host_*_key*
+echo localhost >"$root/etc/hostname"
+echo 'LABEL=rootfs / ext4 errors=remount-ro 0 1' >"$root/etc/fstab"
+ln -sfn ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+
+# Without networkd as renderer eth0 gets no address.  The modules are those
+# that Lima's user-data uses: each of the others costs boot time.  One kind
+# of host key, for the same reason.
+cat >"$root/etc/cloud/cloud.cfg.d/90-agbranch.cfg" <<'END_OF_CONFIG'
+datasource_list: [NoCloud, None]
+system_info:
+  network:
+    renderers: [networkd]
+ssh_genkeytypes: [ed25519]
+cloud_init_modules:
+  [bootcmd, write_files, growpart, resizefs, mounts, set_hostname,
+   update_hostname, update_etc_hosts, ca_certs, users_groups, ssh]
+cloud_config_modules: [timezone, package_update_upgrade_install]
+cloud_final_modules: [scripts_per_boot, scripts_per_instance, scripts_user]
+END_OF_CONFIG
+
+chroot "$root" systemctl --quiet enable systemd-networkd.service \
+	systemd-resolved.service ssh.service
+# They would compete with the test for the processor, or make it wait.
+for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
+	man-db.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
+	systemd-binfmt.service systemd-networkd-wait-online.service
+do
+	ln -sfn /dev/null "$root/etc/systemd/system/$unit"
+done
+rm -f "${root:?}"/var/cache/apt/*.bin "${root:?}"/var/log/*.log
+# Or the first boot makes ldconfig's cache, the hardware database and the
+# journal's catalog again.
+touch "$root/etc/.updated" "$root/var/.updated"
+END_OF_SETUP
+
+as_root chroot "$root" dpkg-query -W >"$work/packages.txt"
+if test -n "$with_agents"
+then
+	for name in "${node%@*}" "${agents[@]}"
+	do
+		printf 'npm:%s\t%s\n' "$name" "$(
+			sed -n 's/^  "version": "\(.*\)".*/\1/p' \
+				"$work/npm/lib/node_modules/$name/package.json"
+		)"
+	done >>"$work/packages.txt"
+fi
+
+as_root bash -euo pipefail -s -- "$root" "$work" "$(id -u):$(id -g)" <<'END_OF_MOVE'
+root=${1:?} work=${2:?} owner=${3:?}
+test -d "$root/boot"
+
+# The host reads them; in the image they would be dead weight.
+mv "$root"/boot/vmlinuz-* "$work/vmlinuz"
+mv "$root"/boot/initrd.img-* "$work/initrd"
+rm -f "${root:?}"/vmlinuz* "${root:?}"/initrd.img*
+chown "$owner" "$work/vmlinuz" "$work/initrd"
+chmod 644 "$work/vmlinuz" "$work/initrd"
+END_OF_MOVE
+
+say "writing the file system"
+truncate -s "$disk_size" "$work/image.raw"
+# All tables are written now, as zeros that the next step drops: otherwise
+# the guest's kernel writes them in the background, into every clone.
+as_root mke2fs -q -F -t ext4 -L rootfs -m 1 -d "$root" \
+	-E root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0 \
+	"$work/image.raw"
+qemu-img convert -f raw -O qcow2 "$work/image.raw" "$work/image.qcow2"
+
+(
+	cd "$work"
+	sha256sum image.qcow2 vmlinuz initrd packages.txt >SHA256SUMS
+)
+rm -f "$dir/fingerprint"
+chmod 644 "$work/image.qcow2"
+mv -f "$work"/{image.qcow2,vmlinuz,initrd,packages.txt,SHA256SUMS} "$dir"
+echo "$fingerprint" >"$work/fingerprint"
+mv -f "$work/fingerprint" "$dir"
+say "made $dir/image.qcow2"
