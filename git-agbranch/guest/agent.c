@@ -38,9 +38,9 @@ static const AgbAgentProfile profiles[] = {
       .label = "Aider",
       .argv = (const char *const[]){ "aider", "--yes-always", NULL },
       .prompt_option = "--message",
-      .required_env = (const char *const[]){ "ANTHROPIC_API_KEY", "OPENAI_API_KEY",
-                                             "GEMINI_API_KEY", "OPENROUTER_API_KEY",
-                                             "DEEPSEEK_API_KEY", NULL },
+      .required_env
+      = (const char *const[]){ "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY",
+                               "OPENROUTER_API_KEY", "DEEPSEEK_API_KEY", NULL },
   },
   { .name = NULL },
 };

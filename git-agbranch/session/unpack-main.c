@@ -61,11 +61,12 @@ restrict_files (int root_fd)
     }
   const struct landlock_ruleset_attr attr = { .handled_access_fs = handled };
   const struct landlock_path_beneath_attr beneath
-    = { .allowed_access = allowed, .parent_fd = root_fd };
+      = { .allowed_access = allowed, .parent_fd = root_fd };
   int ruleset = (int)syscall (SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
-  gboolean done = ruleset >= 0
-                  && syscall (SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0
-                  && syscall (SYS_landlock_restrict_self, ruleset, 0) == 0;
+  gboolean done
+      = ruleset >= 0
+        && syscall (SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0
+        && syscall (SYS_landlock_restrict_self, ruleset, 0) == 0;
 
   if (ruleset >= 0)
     close (ruleset);
@@ -75,12 +76,45 @@ restrict_files (int root_fd)
 static gboolean
 restrict_calls (void)
 {
-  static const char *const denied[]
-    = { "execve", "execveat", "fork", "vfork", "clone", "clone3", "socket", "socketpair", "connect",
-        "bind", "ptrace", "process_vm_readv", "process_vm_writev", "mknod", "mknodat", "mount",
-        "umount2", "chroot", "pivot_root", "setns", "unshare", "keyctl", "add_key", "request_key",
-        "bpf", "perf_event_open", "io_uring_setup", "userfaultfd", "kill", "tkill", "tgkill", "ioctl",
-        "setxattr", "fsetxattr", "lsetxattr", "chown", "fchown", "lchown", "fchownat" };
+  static const char *const denied[] = { "execve",
+                                        "execveat",
+                                        "fork",
+                                        "vfork",
+                                        "clone",
+                                        "clone3",
+                                        "socket",
+                                        "socketpair",
+                                        "connect",
+                                        "bind",
+                                        "ptrace",
+                                        "process_vm_readv",
+                                        "process_vm_writev",
+                                        "mknod",
+                                        "mknodat",
+                                        "mount",
+                                        "umount2",
+                                        "chroot",
+                                        "pivot_root",
+                                        "setns",
+                                        "unshare",
+                                        "keyctl",
+                                        "add_key",
+                                        "request_key",
+                                        "bpf",
+                                        "perf_event_open",
+                                        "io_uring_setup",
+                                        "userfaultfd",
+                                        "kill",
+                                        "tkill",
+                                        "tgkill",
+                                        "ioctl",
+                                        "setxattr",
+                                        "fsetxattr",
+                                        "lsetxattr",
+                                        "chown",
+                                        "fchown",
+                                        "lchown",
+                                        "fchownat" };
   scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ALLOW);
   gboolean done = filter != NULL;
 
@@ -208,8 +242,8 @@ static int
 open_beneath (const Unpack *unpack, const char *path, int flags)
 {
   const struct open_how how
-    = { .flags = (__u64)(flags | O_CLOEXEC),
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS };
+      = { .flags = (__u64)(flags | O_CLOEXEC),
+          .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS };
 
   return (int)syscall (SYS_openat2, unpack->root_fd, path, &how, sizeof how);
 }
@@ -283,7 +317,7 @@ check_entry (Unpack *unpack, struct archive_entry *entry, GError **error)
   else if (rule == NULL && hard_link == NULL && type != AE_IFREG && type != AE_IFDIR)
     rule = "a device, fifo or socket";
   if (rule == NULL && ++unpack->entries > unpack->entry_limit)
-    rule = "more entries than agbranch.limits.exportEntries allows";
+    rule = "more entries than agbranch.limits.exportFiles allows";
   if (rule != NULL)
     return refuse (path, rule, error);
 
@@ -301,7 +335,8 @@ check_entry (Unpack *unpack, struct archive_entry *entry, GError **error)
     return refuse (path, "more bytes than agbranch.limits.export allows", error);
   unpack->bytes += (guint64)size;
   archive_entry_set_pathname (entry, path);
-  archive_entry_set_perm (entry, (archive_entry_perm (entry) & 0777) | (type == AE_IFDIR ? 0700 : 0600));
+  archive_entry_set_perm (entry,
+                          (archive_entry_perm (entry) & 0777) | (type == AE_IFDIR ? 0700 : 0600));
   return check_place (unpack, path, type, error);
 }
 
@@ -372,13 +407,12 @@ unpack_stdin (Unpack *unpack, GError **error)
 
   /* Plain tar only: each further format and compression is code that a guest could feed. */
   archive_read_support_format_tar (in);
-  archive_write_disk_set_options (out, ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS
-                                         | ARCHIVE_EXTRACT_SECURE_NODOTDOT
-                                         | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS
-                                         | ARCHIVE_EXTRACT_NO_OVERWRITE);
+  archive_write_disk_set_options (
+      out, ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT
+               | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS | ARCHIVE_EXTRACT_NO_OVERWRITE);
   gboolean done = archive_read_open_fd (in, STDIN_FILENO, 65536) == ARCHIVE_OK
-                    ? unpack_entries (unpack, in, out, error)
-                    : set_archive_error (in, "the archive of the guest is broken", error);
+                      ? unpack_entries (unpack, in, out, error)
+                      : set_archive_error (in, "the archive of the guest is broken", error);
   if (done && archive_write_close (out) != ARCHIVE_OK)
     done = set_archive_error (out, "cannot write what the guest sent", error);
   archive_write_free (out);

@@ -36,9 +36,8 @@ agb_unpack (int fd, const char *folder, const char *top, const AgbUnpackLimits *
   g_autofree char *entries = g_strdup_printf ("%" G_GUINT64_FORMAT, limits->entries);
   const char *argv[] = { program, top, bytes, entries, NULL };
   char *envp[] = { NULL };
-  const AgbChildSpec spec = {
-    .argv = argv, .cwd = folder, .envp = envp, .stdin_fd = fd, .timeout_ms = timeout_ms
-  };
+  const AgbChildSpec spec
+      = { .argv = argv, .cwd = folder, .envp = envp, .stdin_fd = fd, .timeout_ms = timeout_ms };
   g_auto (AgbChildResult) result = { 0 };
   AgbUnpackCount count = { 0 };
   int flags = fcntl (fd, F_GETFL);

@@ -1,0 +1,225 @@
+#include "session/agent-run.h"
+
+#include "core/error.h"
+#include "core/escape.h"
+#include "core/fault.h"
+#include "core/json.h"
+#include "guest/tmux.h"
+#include "session/provider.h"
+#include "session/start.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { PROMPT_LIMIT = 1024 * 1024 };
+
+static gboolean
+valid_name (const char *text, gsize length)
+{
+  for (gsize i = 0; i < length; i++)
+    if (!g_ascii_isalpha (text[i]) && text[i] != '_' && (i == 0 || !g_ascii_isdigit (text[i])))
+      return FALSE;
+  return length > 0;
+}
+
+static gboolean
+add_variable (GPtrArray *env, const char *named, GError **error)
+{
+  const char *equals = strchr (named, '=');
+  gsize length = equals != NULL ? (gsize)(equals - named) : strlen (named);
+
+  if (!valid_name (named, length))
+    {
+      g_autofree char *shown = agb_escape (named, (gssize)length);
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is no name of an environment variable",
+                   shown);
+      return FALSE;
+    }
+  if (equals != NULL)
+    g_ptr_array_add (env, g_strdup (named));
+  else if (g_getenv (named) != NULL)
+    g_ptr_array_add (env, g_strdup_printf ("%s=%s", named, g_getenv (named)));
+  return TRUE;
+}
+
+char **
+agb_agent_env (AgbSettings *settings, const char *const *named, GError **error)
+{
+  g_autoptr (GPtrArray) env = g_ptr_array_new_with_free_func (g_free);
+
+  if (settings != NULL)
+    for (const char *const *name = agb_settings_list (settings, "agbranch.env"); *name != NULL;
+         name++)
+      if (!add_variable (env, *name, error))
+        return NULL;
+  for (; named != NULL && *named != NULL; named++)
+    if (!add_variable (env, *named, error))
+      return NULL;
+  g_ptr_array_add (env, NULL);
+  return (char **)g_ptr_array_free (g_steal_pointer (&env), FALSE);
+}
+
+static char *
+read_prompt (const char *path, GError **error)
+{
+  g_autoptr (GIOChannel) channel = g_str_equal (path, "-")
+                                       ? g_io_channel_unix_new (STDIN_FILENO)
+                                       : g_io_channel_new_file (path, "r", error);
+  g_autofree char *text = NULL;
+
+  if (channel == NULL || g_io_channel_set_encoding (channel, NULL, error) != G_IO_STATUS_NORMAL
+      || g_io_channel_read_to_end (channel, &text, NULL, error) != G_IO_STATUS_NORMAL)
+    {
+      agb_error_adopt (error, AGB_ERROR_USER, "cannot read the prompt from '%s': ", path);
+      return NULL;
+    }
+  return g_steal_pointer (&text);
+}
+
+char *
+agb_agent_prompt (const char *argument, GError **error)
+{
+  g_autofree char *text = NULL;
+
+  if (g_str_equal (argument, "-") || *argument == '@')
+    text = read_prompt (*argument == '@' ? argument + 1 : argument, error);
+  else
+    text = g_strdup (argument);
+  if (text == NULL)
+    return NULL;
+  if (*g_strchomp (text) == '\0' || strlen (text) > PROMPT_LIMIT)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "the prompt is %s",
+                   *text == '\0' ? "empty" : "longer than 1 MiB");
+      return NULL;
+    }
+  return g_steal_pointer (&text);
+}
+
+static gboolean
+check_none_lives (AgbHeld *held, GError **error)
+{
+  const AgbSession *session = held->session;
+
+  if (!g_str_equal (agb_tmux_window_state (held->runtime, session, AGB_AGENT_WINDOW), "live"))
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_ACTION, "an agent runs in session '%s' already",
+               session->name);
+  agb_error_hint (error, "see it: git agbranch attach %s; end it: git agbranch agent stop %s",
+                  session->name, session->name);
+  return FALSE;
+}
+
+static char *
+command_json (char **command)
+{
+  g_autoptr (cJSON) array
+      = cJSON_CreateStringArray ((const char *const *)command, (int)g_strv_length (command));
+
+  return agb_json_print (array, FALSE);
+}
+
+static void
+replace (char **field, const char *value)
+{
+  g_free (*field);
+  *field = g_strdup (value);
+}
+
+static gboolean
+write_agent (AgbHeld *held, const AgbAgentRequest *request, GError **error)
+{
+  const AgbAgentProfile *profile = request->profile;
+  AgbSession *session = held->session;
+  g_auto (GStrv) kept = profile != NULL ? agb_agent_command (profile, NULL, request->extra)
+                                        : g_strdupv ((char **)request->extra);
+  g_autofree char *json = command_json (kept);
+  const char *preset = profile != NULL ? profile->name : NULL;
+
+  replace (&session->provider_kind, preset);
+  replace (&session->agent_launch_preset, preset);
+  replace (&session->agent_window_name, AGB_AGENT_WINDOW);
+  replace (&session->agent_command_json, json);
+  return agb_catalog_update_session (held->env->catalog, session->name, error, "provider_kind",
+                                     preset, "agent_launch_preset", preset, "agent_window_name",
+                                     AGB_AGENT_WINDOW, "agent_command_json", json, NULL)
+         && agb_catalog_add_event (held->env->catalog, session->name, "info", "agent_started",
+                                   error, "agent %s was started",
+                                   preset != NULL ? preset : kept[0]);
+}
+
+gboolean
+agb_session_agent_start (AgbHeld *held, const AgbAgentRequest *request, GError **error)
+{
+  g_auto (GStrv) command
+      = request->profile != NULL
+            ? agb_agent_command (request->profile, request->prompt, request->extra)
+            : g_strdupv ((char **)request->extra);
+  g_auto (GStrv) env = agb_agent_env (held->settings, request->env, error);
+
+  if (env == NULL || !agb_session_start (held->env, held->session, held->runtime, NULL, error)
+      || !check_none_lives (held, error))
+    return FALSE;
+  if (request->imports != NULL
+      && !agb_provider_import (held->env, held->runtime, held->session, request->imports, error))
+    return FALSE;
+  return agb_fault_point ("agent: start", error)
+         && agb_agent_start (held->runtime, held->session, request->profile,
+                             (const char *const *)command, (const char *const *)env, error)
+         && write_agent (held, request, error);
+}
+
+/* The command that was kept, NULL: none. */
+static char **
+kept_command (const AgbSession *session)
+{
+  g_autoptr (cJSON) array
+      = session->agent_command_json != NULL ? cJSON_Parse (session->agent_command_json) : NULL;
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  const cJSON *item;
+
+  if (cJSON_GetArraySize (array) == 0)
+    return NULL;
+  cJSON_ArrayForEach (item, array) if (cJSON_IsString (item))
+      g_strv_builder_add (builder, item->valuestring);
+  return g_strv_builder_end (builder);
+}
+
+gboolean
+agb_session_agent_resume (AgbHeld *held, gboolean *ret_started, GError **error)
+{
+  const AgbSession *session = held->session;
+  g_auto (GStrv) command = kept_command (session);
+  g_auto (GStrv) env = agb_agent_env (held->settings, NULL, error);
+  const AgbAgentProfile *profile = NULL;
+
+  *ret_started = FALSE;
+  if (env == NULL)
+    return FALSE;
+  if (command == NULL
+      || g_str_equal (agb_tmux_window_state (held->runtime, session, AGB_AGENT_WINDOW), "live"))
+    return TRUE;
+  if (session->agent_launch_preset != NULL)
+    profile = agb_agent_profile (session->agent_launch_preset, NULL);
+  if (!agb_agent_start (held->runtime, session, profile, (const char *const *)command,
+                        (const char *const *)env, error))
+    return FALSE;
+  *ret_started = TRUE;
+  return agb_catalog_add_event (held->env->catalog, session->name, "info", "agent_started", error,
+                                "the agent was resumed");
+}
+
+gboolean
+agb_session_agent_stop (AgbHeld *held, gboolean *ret_was_there, GError **error)
+{
+  const AgbSession *session = held->session;
+  const char *state = agb_tmux_window_state (held->runtime, session, AGB_AGENT_WINDOW);
+
+  *ret_was_there = g_str_equal (state, "live") || g_str_equal (state, "dead");
+  if (!*ret_was_there)
+    return TRUE;
+  return agb_fault_point ("agent: stop", error)
+         && agb_tmux_kill_window (held->runtime, session, AGB_AGENT_WINDOW, error)
+         && agb_catalog_add_event (held->env->catalog, session->name, "info", "agent_stopped",
+                                   error, "the agent was stopped");
+}

@@ -1,0 +1,33 @@
+/* The agent of a session: started after `open`, stopped, resumed. */
+#pragma once
+
+#include "guest/agent.h"
+#include "session/held.h"
+
+typedef struct {
+  const AgbAgentProfile *profile; /* NULL: EXTRA is the whole command */
+  const char *prompt;             /* NULL: none */
+  const char *const *extra;       /* arguments of the profile's command; NULL: none */
+  const char *const *env;         /* as agb_agent_env takes them */
+  GPtrArray *imports;             /* agb_provider_choose; NULL: none */
+} AgbAgentRequest;
+
+/* Start an agent in the session's agent window, its guest first when it does not run, and write
+ * down what it is.  AGB_ERROR_ACTION when one lives there already.  The command is kept without the
+ * prompt, for a resume; variables are kept nowhere. */
+gboolean agb_session_agent_start (AgbHeld *held, const AgbAgentRequest *request, GError **error);
+
+/* Start the agent that was there before, without a prompt; FALSE in *RET_STARTED when there was none or
+ * it lives. */
+gboolean agb_session_agent_resume (AgbHeld *held, gboolean *ret_started, GError **error);
+
+/* End the agent and its window.  *RET_WAS_THERE FALSE: there was none. */
+gboolean agb_session_agent_stop (AgbHeld *held, gboolean *ret_was_there, GError **error);
+
+/* "NAME=value" for what agbranch.env and NAMED ("NAME=value", or "NAME": the host's value) name and the
+ * host has set.  NULL and AGB_ERROR_USER for what is no name.  The caller frees with g_strfreev. */
+char **agb_agent_env (AgbSettings *settings, const char *const *named, GError **error);
+
+/* TEXT, the contents of the file in "@FILE", or stdin for "-": what --prompt takes.  NULL and AGB_ERROR_USER
+ * when it cannot be read or is empty; the caller frees. */
+char *agb_agent_prompt (const char *argument, GError **error);

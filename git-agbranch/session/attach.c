@@ -1,0 +1,28 @@
+#include "session/attach.h"
+
+#include "guest/tmux.h"
+
+#include <unistd.h>
+
+gboolean
+agb_attach (AgbEntered *entered, const char *window, gboolean read_only, int *ret_status,
+            GError **error)
+{
+  if (!agb_enter_check_terminal (entered, error) || !agb_enter_wake (entered, error))
+    return FALSE;
+  const char *found = agb_enter_window (entered, window, error);
+  if (found == NULL)
+    return FALSE;
+  g_auto (GStrv) argv = agb_tmux_attach_argv (entered->session, found, read_only);
+  return agb_enter_terminal (entered, (const char *const *)argv, ret_status, error);
+}
+
+gboolean
+agb_attach_agent (const char *session, gboolean wanted, AgbProgress *progress, int *ret_status,
+                  GError **error)
+{
+  if (!wanted || !isatty (STDIN_FILENO) || !isatty (STDOUT_FILENO))
+    return TRUE;
+  g_autoptr (AgbEntered) entered = agb_enter_open (session, progress, error);
+  return entered != NULL && agb_attach (entered, AGB_AGENT_WINDOW, FALSE, ret_status, error);
+}

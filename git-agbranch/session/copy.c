@@ -1,0 +1,226 @@
+#include "session/copy.h"
+
+#include "core/error.h"
+#include "core/escape.h"
+#include "core/interrupt.h"
+#include "core/io.h"
+#include "core/paths.h"
+#include "core/time.h"
+#include "session/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { WRONG_INPUT = 64, TAR_CHANGED = 1, LAST_LINE_MAX = 4096 };
+
+/* Copy FROM to TO until the end of FROM; an interrupt ends it. */
+static gboolean
+copy_stream (int from, int to, GError **error)
+{
+  char buffer[65536];
+
+  g_unix_set_fd_nonblocking (to, FALSE, NULL);
+  for (;;)
+    {
+      struct pollfd fds[]
+          = { { .fd = from, .events = POLLIN }, { .fd = agb_interrupt_fd (), .events = POLLIN } };
+
+      if (poll (fds, G_N_ELEMENTS (fds), -1) < 0 && errno != EINTR)
+        return agb_error_set_errno (error, errno, "poll", "stream");
+      if (agb_interrupted (error))
+        return FALSE;
+      ssize_t length = read (from, buffer, sizeof buffer);
+      if (length == 0)
+        return TRUE;
+      if (length < 0 && errno != EAGAIN && errno != EINTR)
+        return agb_error_set_errno (error, errno, "read", "stream");
+      if (length > 0 && !agb_write_all (to, buffer, (gsize)length, "stream", error))
+        return FALSE;
+    }
+}
+
+/* Start ACTION of copy.sh on PATH (absolute in the guest); OPTION and TOP may be NULL. */
+static AgbGuestProcess *
+start_copy (AgbEntered *entered, const char *action, const char *path, const char *option,
+            const char *top, GError **error)
+{
+  g_autofree char *text = agb_asset_read ("guest/copy.sh", error);
+  if (text == NULL)
+    return NULL;
+
+  g_autofree char *parent = g_path_get_dirname (path);
+  g_autofree char *name = g_path_get_basename (path);
+  const char *argv[] = { "sh", "-c", text, "copy.sh", action, parent, name, option, top, NULL };
+  const AgbExecSpec spec = { .argv = argv, .cwd = "/" };
+
+  if (g_str_equal (path, "/"))
+    {
+      g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USER, "'/' of the guest cannot be copied");
+      return NULL;
+    }
+  return agb_enter_exec (entered, &spec, error);
+}
+
+/* The end of PROCESS, whose output has been read: its last line of stderr is the reason. */
+static gboolean
+finish_copy (AgbGuestProcess *process, const char *what, int accepted_status, GError **error)
+{
+  char text[LAST_LINE_MAX + 1] = "";
+  int status = 0;
+
+  if (!agb_guest_process_wait (process, agb_deadline_in (AGB_TIMEOUT_GIT), &status, error))
+    return FALSE;
+  if (status == 0 || status == accepted_status)
+    return TRUE;
+  ssize_t length = -1;
+  if (process->stderr_fd >= 0)
+    {
+      g_unix_set_fd_nonblocking (process->stderr_fd, TRUE, NULL);
+      length = read (process->stderr_fd, text, LAST_LINE_MAX);
+    }
+  text[MAX (length, 0)] = '\0';
+  g_autofree char *reason = agb_escape (g_strstrip (text), -1);
+  if (status == WRONG_INPUT)
+    g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "%s: in the guest %s", what, reason);
+  else
+    g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "%s: the guest failed with status %d: %s",
+                 what, status, reason);
+  if (strstr (reason, "exists") != NULL)
+    agb_error_hint (error, "replace it with --force");
+  else if (strstr (reason, "is a folder") != NULL)
+    agb_error_hint (error, "copy a folder with -r");
+  return FALSE;
+}
+
+/* What the guest says when it sent nothing is worth more than "empty archive". */
+static gboolean
+unpack_from (AgbEntered *entered, AgbGuestProcess *process, const char *folder, const char *top,
+             AgbUnpackCount *ret, GError **error)
+{
+  AgbSettings *settings = entered->env->settings;
+  const AgbUnpackLimits limits = {
+    .bytes = agb_settings_size (settings, "agbranch.limits.export"),
+    .entries = (guint64)agb_settings_int (settings, "agbranch.limits.exportFiles"),
+  };
+  g_autoptr (GError) refused = NULL;
+
+  if (agb_unpack (process->stdout_fd, folder, top, &limits, AGB_TIMEOUT_LONG, ret, &refused))
+    return finish_copy (process, "cannot copy", TAR_CHANGED, error);
+  if (strstr (refused->message, "empty archive") != NULL
+      && !finish_copy (process, "cannot copy", 0, error))
+    return FALSE;
+  g_propagate_error (error, g_steal_pointer (&refused));
+  return FALSE;
+}
+
+gboolean
+agb_copy_out (AgbEntered *entered, const char *from, const char *to, const AgbCopyFlags *flags,
+              AgbUnpackCount *ret, GError **error)
+{
+  g_autofree char *path = agb_enter_path (entered->session, from);
+  g_autofree char *top = g_path_get_basename (path);
+
+  if (!agb_enter_with_settings (entered, error))
+    return FALSE;
+  g_autoptr (AgbPlace) place = agb_place_new (to, flags->force, error);
+  if (place == NULL)
+    return FALSE;
+  g_autoptr (AgbGuestProcess) process
+      = start_copy (entered, "out", path, flags->recursive ? "1" : "0", NULL, error);
+  if (process == NULL)
+    return FALSE;
+  agb_close (&process->stdin_fd);
+  return unpack_from (entered, process, agb_place_folder (place), top, ret, error)
+         && agb_place_move (place, top, error);
+}
+
+gboolean
+agb_copy_in (AgbEntered *entered, const char *from, const char *to, const AgbCopyFlags *flags,
+             GError **error)
+{
+  struct stat info;
+
+  if (lstat (from, &info) != 0)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "there is no '%s'", from);
+      return FALSE;
+    }
+  if (S_ISDIR (info.st_mode) && !flags->recursive)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is a folder", from);
+      agb_error_hint (error, "copy a folder with -r");
+      return FALSE;
+    }
+  g_autofree char *whole = g_canonicalize_filename (from, NULL);
+  g_autofree char *parent = g_path_get_dirname (whole);
+  g_autofree char *top = g_path_get_basename (whole);
+  g_autofree char *path = agb_enter_path (entered->session, to);
+  g_autoptr (AgbGuestProcess) process
+      = start_copy (entered, "in", path, flags->force ? "1" : "0", top, error);
+  if (process == NULL)
+    return FALSE;
+
+  const char *argv[] = { "tar", "-c", "-f", "-", "-C", parent, "--", top, NULL };
+  g_unix_set_fd_nonblocking (process->stdin_fd, FALSE, NULL);
+  const AgbChildSpec spec
+      = { .argv = argv, .stdout_fd = process->stdin_fd, .timeout_ms = AGB_TIMEOUT_LONG };
+  g_autoptr (GError) tar_error = NULL;
+  gboolean sent = agb_child_check (&spec, NULL, &tar_error);
+  agb_close (&process->stdin_fd);
+  /* When the guest refused, tar only saw its pipe close. */
+  if (!sent && agb_interrupted (NULL))
+    {
+      g_propagate_error (error, g_steal_pointer (&tar_error));
+      return FALSE;
+    }
+  if (!finish_copy (process, "cannot copy", 0, error))
+    return FALSE;
+  if (!sent)
+    g_propagate_error (error, g_steal_pointer (&tar_error));
+  return sent;
+}
+
+gboolean
+agb_copy_to_stdout (AgbEntered *entered, const char *from, GError **error)
+{
+  g_autofree char *path = agb_enter_path (entered->session, from);
+
+  if (isatty (STDOUT_FILENO))
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
+                   "what a guest wrote is not printed on a terminal as it is");
+      agb_error_hint (error, "send it to a file or through a pager: … | less");
+      return FALSE;
+    }
+  g_autoptr (AgbGuestProcess) process = start_copy (entered, "read", path, NULL, NULL, error);
+  if (process == NULL)
+    return FALSE;
+  agb_close (&process->stdin_fd);
+  if (!copy_stream (process->stdout_fd, STDOUT_FILENO, error))
+    return FALSE;
+  return finish_copy (process, "cannot copy", 0, error);
+}
+
+gboolean
+agb_copy_from_stdin (AgbEntered *entered, const char *to, gboolean force, GError **error)
+{
+  g_autofree char *path = agb_enter_path (entered->session, to);
+  g_autoptr (AgbGuestProcess) process
+      = start_copy (entered, "write", path, force ? "1" : "0", NULL, error);
+
+  if (process == NULL)
+    return FALSE;
+  gboolean sent = copy_stream (STDIN_FILENO, process->stdin_fd, NULL);
+  agb_close (&process->stdin_fd);
+  if (!finish_copy (process, "cannot copy", 0, error))
+    return FALSE;
+  if (!sent)
+    g_set_error_literal (error, AGB_ERROR, AGB_ERROR_FILE,
+                         "standard input could not be read to its end");
+  return sent;
+}

@@ -1,0 +1,28 @@
+/* Files out of a guest and into it: export and cp.
+ *
+ * What comes out goes through session/unpack.h into a temporary folder beside its place and is renamed
+ * then.  `.git` folders stay in the guest, and nothing is written into one of the host. */
+#pragma once
+
+#include "session/enter.h"
+#include "session/unpack.h"
+
+typedef struct {
+  gboolean force;     /* over what exists: files are replaced, other files of a folder stay */
+  gboolean recursive; /* folders too */
+} AgbCopyFlags;
+
+/* FROM of the guest (agb_enter_path) as TO on the host.  AGB_ERROR_USER: FROM is not there, a folder
+ * without recursive, a link; TO exists without force, its folder does not, it lies in a git
+ * folder.  AGB_ERROR_SYNC: what agb_unpack refuses.  After an error TO is as before, but a forced copy
+ * over a folder may have replaced some files. */
+gboolean agb_copy_out (AgbEntered *entered, const char *from, const char *to,
+                       const AgbCopyFlags *flags, AgbUnpackCount *ret, GError **error);
+
+/* FROM of the host as TO in the guest, or into TO when that is a folder. */
+gboolean agb_copy_in (AgbEntered *entered, const char *from, const char *to,
+                      const AgbCopyFlags *flags, GError **error);
+
+/* The bytes of the guest's file FROM to our stdout; our stdin to the guest's file TO. */
+gboolean agb_copy_to_stdout (AgbEntered *entered, const char *from, GError **error);
+gboolean agb_copy_from_stdin (AgbEntered *entered, const char *to, gboolean force, GError **error);

@@ -1,0 +1,63 @@
+/* Entering a session: a process in its guest, its windows, its ssh.
+ *
+ * The guest is taken at the catalog's word: a session that is said to run is entered at once, and only
+ * when that fails is its runtime asked, and the guest started. */
+#pragma once
+
+#include "guest/transport.h"
+#include "session/env.h"
+
+typedef struct {
+  AgbEnv *env;
+  AgbSession *session;
+  AgbRuntime *runtime;
+} AgbEntered;
+
+/* Find session NAME (NULL: the one of this repository).  With a name neither repository nor settings
+ * are read, so that entering costs little. */
+AgbEntered *agb_enter_open (const char *name, AgbProgress *progress, GError **error);
+void agb_entered_free (AgbEntered *entered);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbEntered, agb_entered_free)
+
+/* Read repository and settings too, when they were left out. */
+gboolean agb_enter_with_settings (AgbEntered *entered, GError **error);
+
+/* Start the guest when it does not run. */
+gboolean agb_enter_wake (AgbEntered *entered, GError **error);
+
+/* Start a process; without a cwd in the session's workspace.  To be freed before ENTERED. */
+AgbGuestProcess *agb_enter_exec (AgbEntered *entered, const AgbExecSpec *spec, GError **error);
+
+/* AGB_ERROR_USER without a terminal on both stdin and stdout. */
+gboolean agb_enter_check_terminal (AgbEntered *entered, GError **error);
+
+/* Run ARGV on our terminal to its end (agb_guest_relay). */
+gboolean agb_enter_terminal (AgbEntered *entered, const char *const *argv, int *ret_status,
+                             GError **error);
+
+/* The window that `attach` means: NAMED (NULL: agent when it lives, else shell).  Static string, or
+ * NULL and AGB_ERROR_USER with the command that makes a missing one. */
+const char *agb_enter_window (AgbEntered *entered, const char *named, GError **error);
+
+/* The ssh configuration of the guest and the host alias in it; AGB_ERROR_USER when its runtime has
+ * none.  Both may be NULL, the caller frees. */
+gboolean agb_enter_ssh (AgbEntered *entered, char **ret_config_file, char **ret_host_alias,
+                        GError **error);
+
+/* PATH in the guest, absolute: `~/x` below the guest's home, also when the host's shell has made it a
+ * path below the host's home; a relative one below the workspace.  The caller frees. */
+char *agb_enter_path (const AgbSession *session, const char *path);
+
+typedef struct {
+  AgbChildResult output;
+  gboolean timed_out;
+  gint64 duration_ms;
+} AgbCollected;
+void agb_collected_clear (AgbCollected *collected);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbCollected, agb_collected_clear)
+
+/* Give PROCESS our stdin and keep what it prints, at most LIMIT bytes each of stdout and stderr (more
+ * is AGB_ERROR_RUNTIME), until it ends.  After TIMEOUT_MS (-1: none) it gets TERM, then KILL, and
+ * timed_out is set. */
+gboolean agb_enter_collect (AgbGuestProcess *process, gsize limit, gint64 timeout_ms,
+                            AgbCollected *ret, GError **error);
