@@ -128,7 +128,7 @@ agb_repo_count_commits (AgbRepo *repo, const char *from, const char *to, guint *
 static char **
 work_tree_env (AgbRepo *repo)
 {
-  char **envp = g_get_environ ();
+  char **envp = agb_repo_forget (g_get_environ ());
 
   envp = g_environ_setenv (envp, "GIT_DIR", repo->git_dir, TRUE);
   envp = g_environ_setenv (envp, "GIT_WORK_TREE", repo->work_tree, TRUE);

@@ -14,3 +14,6 @@ struct AgbRepo {
 
 /* Run `git ARGS…` with the plumbing environment: as agb_child_run, any exit status is a result. */
 gboolean agb_repo_run (AgbRepo *repo, const char *const *args, AgbChildResult *ret, GError **error);
+
+/* ENVP without the variables of git that name a repository (but for GIT_CONFIG_*). */
+char **agb_repo_forget (char **envp);

@@ -56,11 +56,12 @@ take_until (char **rest, const char *separator)
   return taken;
 }
 
-static void
-forget_environment (void)
+char **
+agb_repo_forget (char **envp)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (local_variables); i++)
-    g_unsetenv (local_variables[i]);
+    envp = g_environ_unsetenv (envp, local_variables[i]);
+  return envp;
 }
 
 static char **
@@ -68,8 +69,8 @@ discovery_environment (const char *path)
 {
   char **envp = g_get_environ ();
 
-  for (gsize i = 0; path != NULL && i < G_N_ELEMENTS (local_variables); i++)
-    envp = g_environ_unsetenv (envp, local_variables[i]);
+  if (path != NULL)
+    envp = agb_repo_forget (envp);
   /* The reason of a refusal is told apart by git's English words. */
   return g_environ_setenv (envp, "LC_ALL", "C", TRUE);
 }
@@ -213,8 +214,8 @@ open_and_check (const char *path, gboolean for_writing, gboolean *ret_outside, G
   if (repo == NULL || !check_sudo (repo, error)
       || (for_writing && !check_writable (repo, path, error)))
     return NULL;
-  if (path == NULL)
-    forget_environment ();
+  for (gsize i = 0; i < G_N_ELEMENTS (local_variables); i++)
+    g_unsetenv (local_variables[i]);
   return g_steal_pointer (&repo);
 }
 
