@@ -8,6 +8,7 @@
 #include "core/paths.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,12 +32,14 @@ hook_free (gpointer data)
 static char *
 hooks_folder (AgbRepo *repo, GError **error)
 {
+  const char *git_dir = agb_repo_git_dir (repo);
   const char *work_tree = agb_repo_work_tree (repo);
-  const char *argv[] = { "git", "rev-parse", "--path-format=absolute", "--git-path", "hooks", NULL };
-  const AgbChildSpec spec
-      = { .argv = argv,
-          .cwd = work_tree != NULL ? work_tree : agb_repo_git_dir (repo),
-          .timeout_ms = AGB_TIMEOUT_QUICK };
+  g_autofree char *dir_option = g_strconcat ("--git-dir=", git_dir, NULL);
+  const char *const argv[]
+      = { "git", dir_option, "rev-parse", "--path-format=absolute", "--git-path", "hooks", NULL };
+  const AgbChildSpec spec = { .argv = argv,
+                              .cwd = work_tree != NULL ? work_tree : git_dir,
+                              .timeout_ms = AGB_TIMEOUT_QUICK };
   char *output = NULL;
 
   if (!agb_child_check (&spec, &output, error))
@@ -122,8 +125,8 @@ keep_other (const AgbHook *hook, GError **error)
   if (lstat (hook->path, &now) == 0 && lstat (before, &kept) == 0 && now.st_ino == kept.st_ino
       && now.st_dev == kept.st_dev)
     return TRUE;
-  g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
-               "'%s' is not ours, and '%s' is there already", hook->path, before);
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is not ours, and '%s' is there already",
+               hook->path, before);
   agb_error_hint (error, "join the two into one of them, then: git agbranch hooks install");
   return FALSE;
 }
@@ -200,7 +203,8 @@ agb_hooks_remove (AgbRepo *repo, GError **error)
   for (guint i = 0; i < hooks->len; i++)
     {
       const AgbHook *hook = g_ptr_array_index (hooks, i);
-      gboolean ours = g_str_equal (hook->state, "installed") || g_str_equal (hook->state, "outdated");
+      gboolean ours
+          = g_str_equal (hook->state, "installed") || g_str_equal (hook->state, "outdated");
       if (ours && !remove_one (hook, error))
         return FALSE;
     }
@@ -232,6 +236,21 @@ session_of_branch (AgbRepo *repo, AgbCatalog *catalog, const char *ref, GError *
   return NULL;
 }
 
+/* TRUE when the deletion is `git pack-refs` removing the loose file of a ref that it has just packed
+ * (git 2.39 asks the hook about those, too).  A true deletion of a packed ref holds the lock of
+ * packed-refs meanwhile. */
+static gboolean
+is_pruning (AgbRepo *repo, const char *old, const char *ref)
+{
+  g_autofree char *packed = g_build_filename (agb_repo_common_dir (repo), "packed-refs", NULL);
+  g_autofree char *lock = g_strconcat (packed, ".lock", NULL);
+  g_autofree char *line = g_strdup_printf ("\n%s %s\n", old, ref);
+  g_autofree char *text = NULL;
+
+  return !is_zero (old) && !g_file_test (lock, G_FILE_TEST_EXISTS)
+         && g_file_get_contents (packed, &text, NULL, NULL) && strstr (text, line) != NULL;
+}
+
 /* A line "OLD NEW REF" of git's reference-transaction hook (githooks(5)). */
 static gboolean
 check_update (AgbRepo *repo, AgbCatalog *catalog, const char *line, GError **error)
@@ -241,6 +260,8 @@ check_update (AgbRepo *repo, AgbCatalog *catalog, const char *line, GError **err
   if (g_strv_length (fields) != 3 || !is_zero (fields[1]))
     return TRUE;
   const char *ref = fields[2];
+  if (is_pruning (repo, fields[0], ref))
+    return TRUE;
   g_autofree char *shown = agb_escape (ref, -1);
   if (g_str_has_prefix (ref, "refs/agbranch/"))
     {
@@ -253,10 +274,11 @@ check_update (AgbRepo *repo, AgbCatalog *catalog, const char *line, GError **err
   g_autoptr (AgbSession) session = session_of_branch (repo, catalog, ref, &unreadable);
   if (session == NULL)
     return TRUE;
-  g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is the review branch of the live session '%s'",
-               shown, session->name);
-  agb_error_hint (error, "git agbranch close %s --sync; to delete it all the same, set "
-                         "AGBRANCH_HOOKS=off for the command",
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
+               "'%s' is the review branch of the live session '%s'", shown, session->name);
+  agb_error_hint (error,
+                  "git agbranch close %s --sync; to delete it all the same, set "
+                  "AGBRANCH_HOOKS=off for the command",
                   session->name);
   return FALSE;
 }
@@ -275,8 +297,9 @@ check_push (const char *line, GError **error)
     return TRUE;
   g_autofree char *shown = agb_escape (fields[0], -1);
   g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is of this repository only", shown);
-  agb_error_hint (error, "push branches by name, or with --all --tags instead of --mirror; to push it "
-                         "all the same, set AGBRANCH_HOOKS=off for the command");
+  agb_error_hint (error,
+                  "push branches by name, or with --all --tags instead of --mirror; to push it "
+                  "all the same, set AGBRANCH_HOOKS=off for the command");
   return FALSE;
 }
 
@@ -285,12 +308,18 @@ static gboolean
 note_checkout (AgbRepo *repo, AgbCatalog *catalog, AgbProgress *progress, GError **error)
 {
   g_autofree char *head = agb_repo_head_ref (repo);
+  g_autoptr (GError) failure = NULL;
 
   if (head == NULL)
     return TRUE;
-  g_autoptr (AgbSession) session = session_of_branch (repo, catalog, head, error);
+  g_autoptr (AgbSession) session = session_of_branch (repo, catalog, head, &failure);
+  if (failure != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
   if (session == NULL)
-    return *error == NULL;
+    return TRUE;
   const char *work_tree = agb_repo_work_tree (repo);
   g_autofree char *shown = agb_escape (work_tree != NULL ? work_tree : "", -1);
   agb_progress_note (progress, "session '%s' cannot sync while its review branch is checked out",
@@ -306,12 +335,7 @@ agb_hooks_run (AgbRepo *repo, AgbCatalog *catalog, const char *name, const char 
   g_auto (GStrv) lines = g_strsplit (input, "\n", -1);
 
   if (g_str_equal (name, "post-checkout"))
-    {
-      g_autoptr (GError) failure = NULL;
-      if (!note_checkout (repo, catalog, progress, &failure))
-        g_propagate_error (error, g_steal_pointer (&failure));
-      return failure == NULL && (error == NULL || *error == NULL);
-    }
+    return note_checkout (repo, catalog, progress, error);
   gboolean push = g_str_equal (name, "pre-push");
   if (!push && !g_str_equal (name, "reference-transaction"))
     {

@@ -10,10 +10,11 @@
 #include "store/repo.h"
 
 typedef struct {
-  const char *name;  /* "pre-push" */
-  char *path;        /* where git looks for it */
-  const char *state; /* "installed", "outdated" (ours, another text), "missing", "other" (not ours) */
-  gboolean chained;  /* one that was there before is called by ours */
+  const char *name; /* "pre-push" */
+  char *path;       /* where git looks for it */
+  const char
+      *state; /* "installed", "outdated" (ours, another text), "missing", "other" (not ours) */
+  gboolean chained; /* one that was there before is called by ours */
 } AgbHook;
 
 /* An array of AgbHook (free function set), in a fixed order.  The folder is the one that git uses,

@@ -29,6 +29,8 @@ agb_repo_plumbing_env (AgbRepo *repo)
           "GIT_GRAFT_FILE=/dev/null/none", "GIT_NO_LAZY_FETCH=1",
           "GIT_ALLOW_PROTOCOL=", "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "GIT_PAGER=cat",
           "GIT_EDITOR=false",
+          /* Our own ref updates pass the guards of session/hooks.h. */
+          "AGBRANCH_HOOKS=off",
           /* Otherwise the current folder would count as the work tree, with its .gitattributes. */
           "GIT_IMPLICIT_WORK_TREE=0", "LC_ALL=C" };
   g_auto (GStrv) ours = g_get_environ ();
