@@ -1,3 +1,4 @@
+#!/bin/sh
 # What the agent of the demo does, in its sandbox: look, fix in small commits, test.  Runs with the
 # clone as its working directory; a real agent would be started by `git agbranch open --agent`.
 set -eu
