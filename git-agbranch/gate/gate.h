@@ -17,10 +17,10 @@ typedef struct AgbGate AgbGate;
 
 typedef struct {
   const char *session;
-  const char *base_oid;   /* session base: the pack may lean on it and what it reaches */
-  const char *old_oid;    /* session head as the host knows it, = base_oid before the first sync */
-  const char *new_oid;    /* what the guest claims as its tip: checked as hex by the caller */
-  const char *review_ref; /* name used in the staged bundle */
+  const char *base_oid;    /* session base: the pack may lean on it and what it reaches */
+  const char *old_oid;     /* session head as the host knows it, = base_oid before the first sync */
+  const char *new_oid;     /* what the guest claims as its tip: checked as hex by the caller */
+  const char *review_ref;  /* name used in the staged bundle */
   const char *staged_path; /* the bundle that is written while reading; its folder exists */
 } AgbGateRequest;
 
@@ -40,15 +40,17 @@ gboolean agb_gate_receive (AgbGate *gate, int fd, GError **error);
  * (what runs later: CI files, .gitattributes, …) are kept for agb_gate_findings. */
 gboolean agb_gate_check (AgbGate *gate, GError **error);
 
-/* One finding: "rule\0path", each as "RULE: PATH" escaped; NULL-ended; belongs to GATE. */
+/* The findings, each once, as "RULE: PATH" with the path escaped; NULL-ended; belongs to GATE. */
 const char *const *agb_gate_findings (AgbGate *gate);
 
 /* TRUE in *ret when ANCESTOR is reachable from DESCENDANT, of which either may lie in the quarantine. */
 gboolean agb_gate_is_ancestor (AgbGate *gate, const char *ancestor, const char *descendant,
                                gboolean *ret, GError **error);
 
-/* The pre-sync hook of the repository with the quarantine in its environment and "OLD NEW REF" on
- * stdin; non-zero is AGB_ERROR_SYNC with the last line of its stderr.  No hook: TRUE. */
+/* The hook pre-sync of the repository (core.hooksPath, else hooks/), as git runs pre-receive: in
+ * GIT_DIR, with "OLD NEW REF" on stdin, AGBRANCH_SESSION, and the quarantine in GIT_QUARANTINE_PATH,
+ * GIT_OBJECT_DIRECTORY and GIT_ALTERNATE_OBJECT_DIRECTORIES: it can read the new commits, git lets it
+ * move no ref.  Non-zero is AGB_ERROR_SYNC with the last line of its stderr.  No hook: TRUE. */
 gboolean agb_gate_run_hook (AgbGate *gate, GError **error);
 
 /* Move the pack (with .keep) or, below transfer.unpackLimit, its objects into the object store,
@@ -59,10 +61,16 @@ gboolean agb_gate_accept (AgbGate *gate, GError **error);
 const char *agb_gate_keep_path (AgbGate *gate);
 void agb_gate_finish (AgbGate *gate);
 
+/* Remove the quarantines that killed processes left in REPO; FUNC (may be NULL) is told each path. */
+typedef void (*AgbGateSweepFunc) (const char *path, gpointer data);
+gboolean agb_gate_sweep (AgbRepo *repo, gboolean dry_run, AgbGateSweepFunc func, gpointer data,
+                         GError **error);
+
 /* Write the bundle REQUEST->staged_path when nothing was received (nothing to sync): base..old, or
- * the base commit alone. */
+ * when these are one commit a bundle that names it and has no objects. */
 gboolean agb_gate_stage_existing (AgbRepo *repo, const AgbGateRequest *request, GError **error);
 
-/* Write OLD..NEW (both on the host) as a patch that `git apply --check` takes on the host's HEAD,
- * or on the base when HEAD cannot take it.  Binary-safe, no filters, no textconv. */
+/* Write base..NEW (both on the host) as a patch that `git apply --check` takes on the host's HEAD,
+ * or, with a note, on the base when it conflicts with HEAD.  Binary-safe, no filters, no textconv.
+ * Nothing to change: an empty file. */
 gboolean agb_gate_export_patch (AgbGate *gate, const char *path, GError **error);

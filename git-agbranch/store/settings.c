@@ -386,3 +386,16 @@ agb_settings_git_all (AgbSettings *settings, const char *key)
   g_hash_table_insert (settings->lists, g_steal_pointer (&canonical), values);
   return values;
 }
+
+void
+agb_settings_git_foreach (AgbSettings *settings, const char *prefix, AgbSettingsFunc func,
+                          gpointer data)
+{
+  GHashTableIter iter;
+  gpointer key;
+
+  g_hash_table_iter_init (&iter, settings->entries);
+  while (g_hash_table_iter_next (&iter, &key, NULL))
+    if (g_str_has_prefix (key, prefix))
+      func (key, agb_settings_git (settings, key), data);
+}

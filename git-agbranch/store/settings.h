@@ -60,3 +60,9 @@ gboolean agb_settings_parse_bool (const char *text, gboolean *ret);
 const char *agb_settings_git (AgbSettings *settings, const char *key);
 /* Every value of KEY in git's order, NULL-ended, never NULL; belongs to SETTINGS. */
 const char *const *agb_settings_git_all (AgbSettings *settings, const char *key);
+
+/* Calls FUNC with every key that begins with PREFIX (canonical: section and variable in lower case)
+ * and its value in force, in no order. */
+typedef void (*AgbSettingsFunc) (const char *key, const char *value, gpointer data);
+void agb_settings_git_foreach (AgbSettings *settings, const char *prefix, AgbSettingsFunc func,
+                               gpointer data);

@@ -1,0 +1,212 @@
+/* From the quarantine into the object store. */
+#include "gate/internal.h"
+
+#include "core/child.h"
+#include "core/error.h"
+#include "core/fault.h"
+#include "core/io.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+  DEFAULT_UNPACK_LIMIT = 100, /* git's own */
+  DEFAULT_GC_AUTO = 6700,
+  DEFAULT_PACK_LIMIT = 50,
+};
+
+static gint64
+number_of (AgbGate *gate, const char *key, gint64 fallback)
+{
+  const char *text = agb_settings_git (gate->settings, key);
+  char *end = NULL;
+  gint64 number = text != NULL ? g_ascii_strtoll (text, &end, 10) : 0;
+
+  return text != NULL && end != text ? number : fallback;
+}
+
+/* Few objects become loose ones, as git's fetch does it: ten thousand syncs are not ten thousand
+ * packs, and git's own maintenance packs them. */
+gboolean
+gate_unpacks (AgbGate *gate)
+{
+  gint64 limit = number_of (gate, "fetch.unpackLimit",
+                            number_of (gate, "transfer.unpackLimit", DEFAULT_UNPACK_LIMIT));
+
+  return !agb_repo_is_partial (gate->repo) && gate->pack_objects < limit;
+}
+
+static gboolean
+unpack (AgbGate *gate, GError **error)
+{
+  static const char *const argv[] = { "git",
+                                      "-c",
+                                      "core.fsync=loose-object,pack,pack-metadata,reference",
+                                      "-c",
+                                      "core.bigFileThreshold=1m",
+                                      "unpack-objects",
+                                      "-q",
+                                      NULL };
+  g_autofree char *name = g_strconcat ("objects/pack/", gate->pack_name, ".pack", NULL);
+  g_autofree char *path = gate_quarantine_path (gate, name);
+  agb_autofd int fd = open (path, O_RDONLY | O_CLOEXEC);
+  g_auto (GStrv) envp = agb_repo_plumbing_env (gate->repo);
+  g_auto (AgbChildResult) result = { 0 };
+  const AgbChildSpec spec = { .argv = argv,
+                              .cwd = agb_repo_git_dir (gate->repo),
+                              .envp = envp,
+                              .timeout_ms = AGB_TIMEOUT_GIT,
+                              .stdin_fd = fd };
+
+  if (fd < 0)
+    return agb_error_set_errno (error, errno, "open", path);
+  if (!agb_fault_point ("gate: unpack objects", error) || !agb_child_run (&spec, &result, error))
+    return FALSE;
+  if (result.status == 0)
+    return TRUE;
+  g_autofree char *line = gate_last_line (result.errors->str);
+  g_set_error (error, AGB_ERROR, AGB_ERROR_FILE, "cannot store the objects in '%s': %s",
+               gate->object_dirs[0], line);
+  return FALSE;
+}
+
+/* The reader of a pack looks for .idx first: that one comes last, and the .keep before all. */
+static gboolean
+move_pack (AgbGate *gate, GError **error)
+{
+  static const char *const suffixes[] = { ".keep", ".pack", ".rev", ".idx" };
+  g_autofree char *folder = g_build_filename (gate->object_dirs[0], "pack", NULL);
+
+  if (!agb_mkdirs (folder, 0777, error))
+    return FALSE;
+  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    {
+      g_autofree char *name = g_strconcat (gate->pack_name, suffixes[i], NULL);
+      g_autofree char *inside = g_build_filename (gate->quarantine, "objects", "pack", name, NULL);
+      g_autofree char *outside = g_build_filename (folder, name, NULL);
+
+      if (!agb_fault_point ("gate: move pack", error))
+        return FALSE;
+      /* git 2.39 writes a .rev only when told to. */
+      if (rename (inside, outside) != 0 && !(errno == ENOENT && i == 2))
+        return agb_error_set_errno (error, errno, "move the pack to", outside);
+      if (i == 0)
+        gate->keep_path = g_steal_pointer (&outside);
+    }
+  return agb_fsync_folder (folder, error);
+}
+
+/* What was moved before an error has to go again: a .keep or a .pack alone stays for ever. */
+static void
+remove_pack (AgbGate *gate)
+{
+  static const char *const suffixes[] = { ".idx", ".rev", ".pack", ".keep" };
+
+  for (gsize i = 0; gate->keep_path != NULL && i < G_N_ELEMENTS (suffixes); i++)
+    {
+      g_autofree char *path = g_strdup (gate->keep_path);
+      g_autofree char *other = NULL;
+
+      path[strlen (path) - strlen (".keep")] = '\0';
+      other = g_strconcat (path, suffixes[i], NULL);
+      unlink (other);
+    }
+  g_clear_pointer (&gate->keep_path, g_free);
+}
+
+/* The same pack is in the store already: a sync that was repeated. */
+static gboolean
+has_pack (AgbGate *gate)
+{
+  g_autofree char *name = g_strconcat (gate->pack_name, ".idx", NULL);
+  g_autofree char *path = g_build_filename (gate->object_dirs[0], "pack", name, NULL);
+
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+gboolean
+agb_gate_accept (AgbGate *gate, GError **error)
+{
+  agb_progress_phase (gate->progress, "storing");
+  if (gate->pack_name == NULL)
+    return TRUE;
+  if (gate_unpacks (gate))
+    return unpack (gate, error);
+  if (has_pack (gate))
+    return TRUE;
+  if (move_pack (gate, error))
+    return TRUE;
+  remove_pack (gate);
+  return FALSE;
+}
+
+const char *
+agb_gate_keep_path (AgbGate *gate)
+{
+  return gate->keep_path;
+}
+
+static guint
+count_names (const char *folder, gboolean (*counts) (const char *name))
+{
+  g_autoptr (GDir) list = g_dir_open (folder, 0, NULL);
+  guint count = 0;
+  const char *name;
+
+  while (list != NULL && (name = g_dir_read_name (list)) != NULL)
+    count += counts (name);
+  return count;
+}
+
+static gboolean
+is_object (const char *name)
+{
+  return strspn (name, "0123456789abcdef") == strlen (name);
+}
+
+static gboolean
+is_pack (const char *name)
+{
+  return g_str_has_suffix (name, ".pack");
+}
+
+/* git's own rule (gc.auto, gc.autoPackLimit), so that the program is only asked when it would work. */
+static gboolean
+needs_maintenance (AgbGate *gate)
+{
+  gint64 objects = number_of (gate, "gc.auto", DEFAULT_GC_AUTO);
+  gint64 packs = number_of (gate, "gc.autoPackLimit", DEFAULT_PACK_LIMIT);
+  g_autofree char *sample = g_build_filename (gate->object_dirs[0], "17", NULL);
+  g_autofree char *folder = g_build_filename (gate->object_dirs[0], "pack", NULL);
+
+  if (objects <= 0)
+    return FALSE;
+  return count_names (sample, is_object) > (objects + 255) / 256
+         || (packs > 0 && count_names (folder, is_pack) > packs);
+}
+
+void
+agb_gate_finish (AgbGate *gate)
+{
+  static const char *const argv[] = { "git", "maintenance", "run", "--auto", "--quiet", NULL };
+
+  if (gate->keep_path != NULL && agb_fault_point ("gate: remove keep", NULL))
+    unlink (gate->keep_path);
+  if (!needs_maintenance (gate))
+    return;
+
+  /* The user's own git with the user's own settings; it goes on in the background by itself. */
+  g_auto (GStrv) envp
+      = g_environ_setenv (g_get_environ (), "GIT_DIR", agb_repo_common_dir (gate->repo), TRUE);
+  g_auto (AgbChildResult) result = { 0 };
+  const AgbChildSpec spec = { .argv = argv,
+                              .cwd = agb_repo_common_dir (gate->repo),
+                              .envp = envp,
+                              .timeout_ms = AGB_TIMEOUT_QUICK };
+  agb_child_run (&spec, &result, NULL);
+}

@@ -1,0 +1,21 @@
+/* The header of a git bundle (gitformat-bundle(5), versions 2 and 3), from a hostile writer. */
+#pragma once
+
+#include <glib.h>
+
+enum {
+  AGB_BUNDLE_HEADER_MAX = 64 * 1024,
+};
+
+typedef enum {
+  AGB_BUNDLE_MORE, /* not enough bytes yet */
+  AGB_BUNDLE_NONE, /* a bare pack, or nothing that we know */
+  AGB_BUNDLE_OK,
+  AGB_BUNDLE_BAD,
+} AgbBundleState;
+
+/* Look at the first LENGTH bytes of a stream.  AGB_BUNDLE_OK: *ret_header is where the pack begins,
+ * and the bundle has TIP (full hex) among its refs, no filter and objects named with as many digits
+ * as TIP.  AGB_BUNDLE_BAD: *error (AGB_ERROR_SYNC) says why.  No byte beyond LENGTH is read. */
+AgbBundleState agb_bundle_header (const char *data, gsize length, const char *tip,
+                                  gsize *ret_header, GError **error);

@@ -1,0 +1,34 @@
+/* Reading a pack as a stream, so that its limits are counted before git sees it.
+ *
+ * Every entry header says how large the object is, and a delta says how large its result is; so
+ * the size of all that git would have to make of a pack is known without making it.  Each entry is
+ * inflated once into a scratch buffer to find the next.  Object names are not computed: whether the
+ * content is sound is the business of `git index-pack --strict`. */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+  guint64 bytes;          /* of the stream */
+  guint64 inflated_bytes; /* of all objects together, deltas resolved */
+  guint64 blob_bytes;     /* of one object */
+  guint64 objects;
+  guint64 depth; /* of a delta chain within the pack (offset deltas) */
+} AgbPackLimits;
+
+typedef struct AgbPackScan AgbPackScan;
+
+/* OID_LENGTH is 20 or 32 bytes.  LIMITS is copied. */
+AgbPackScan *agb_pack_scan_new (const AgbPackLimits *limits, gsize oid_length);
+void agb_pack_scan_free (AgbPackScan *scan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbPackScan, agb_pack_scan_free)
+
+/* The next LENGTH bytes of the pack, in pieces of any size.  AGB_ERROR_SYNC names the limit or what is
+ * wrong, also for bytes after the end; after that SCAN is only good for freeing. */
+gboolean agb_pack_scan_feed (AgbPackScan *scan, const void *data, gsize length, GError **error);
+
+/* The stream is over: AGB_ERROR_SYNC unless the pack was complete and its checksum right. */
+gboolean agb_pack_scan_end (AgbPackScan *scan, GError **error);
+
+/* The number of objects that the pack header promised. */
+guint agb_pack_scan_objects (const AgbPackScan *scan);

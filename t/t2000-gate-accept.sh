@@ -1,0 +1,167 @@
+#!/bin/sh
+test_description='gate: what is good passes, and what it leaves behind'
+. ./t/lib/test-lib.sh
+. "$TEST_TOP/t/lib/gate.sh"
+
+test_expect_success 'set up' '
+	gate_repos &&
+	echo work >>guest/file && git -C guest commit -qam work &&
+	ONE=$(guest_head)
+'
+
+test_expect_success 'a small sync becomes loose objects and moves the refs' '
+	gate_sync "$BASE" "$ONE" >out &&
+	grep "^keep none" out &&
+	test "$(git -C host rev-parse agbranch/s)" = "$ONE" &&
+	test -z "$(ls host/.git/objects/pack)" &&
+	repo_is_sound host
+'
+
+test_expect_success 'the staged bundle is verified by git and holds the same commit' '
+	git -C host bundle verify ../staged &&
+	git -C host bundle list-heads ../staged >heads &&
+	echo "$ONE refs/heads/agbranch/s" >wanted &&
+	test_cmp wanted heads
+'
+
+test_expect_success 'the quarantine is gone, and no temporary file is left' '
+	test -z "$(ls -d host/.git/agbranch/quarantine-* staged.* 2>/dev/null)"
+'
+
+test_expect_success 'a second sync leans on the first' '
+	mkdir guest/deep && echo new >guest/deep/name && git -C guest add . &&
+	git -C guest commit -qm second &&
+	TWO=$(guest_head) &&
+	gate_sync "$ONE" "$TWO" &&
+	git -C host bundle verify ../staged &&
+	test "$(git -C host show agbranch/s:deep/name)" = new &&
+	repo_is_sound host
+'
+
+test_expect_success 'from the unpack limit on the pack is kept as one, with .keep until the refs have moved' '
+	git -C host config transfer.unpackLimit 1 &&
+	echo third >>guest/file && git -C guest commit -qam third &&
+	THREE=$(guest_head) &&
+	gate_sync "$TWO" "$THREE" refs >out &&
+	keep=$(sed -n "s/^keep //p" out) &&
+	test -f "$keep" &&
+	git -C host gc -q --prune=now &&
+	test -f "${keep%.keep}.pack" &&
+	rm "$keep" &&
+	echo fourth >>guest/file && git -C guest commit -qam fourth &&
+	FOUR=$(guest_head) &&
+	gate_sync "$THREE" "$FOUR" &&
+	test -z "$(ls host/.git/objects/pack/*.keep 2>/dev/null)" &&
+	repo_is_sound host &&
+	git -C host config --unset transfer.unpackLimit
+'
+
+test_expect_success 'a bundle is taken as well' '
+	echo fifth >>guest/file && git -C guest commit -qam fifth &&
+	FIVE=$(guest_head) &&
+	git -C guest bundle create -q ../bundle "$FOUR..main" &&
+	gate sync "$BASE" "$FOUR" "$FIVE" ../staged <bundle &&
+	test "$(git -C host rev-parse agbranch/s)" = "$FIVE"
+'
+
+test_expect_success 'a merge of a branch that the host has is not looked at again' '
+	git -C host branch other "$BASE" &&
+	git -C host worktree add -q ../other other &&
+	ln -s /etc/hostname other/absolute && git -C other add . && git -C other commit -qm "the user may" &&
+	git -C guest fetch -q ../host other && git -C guest merge -q -m merge FETCH_HEAD &&
+	SIX=$(guest_head) &&
+	gate_sync "$FIVE" "$SIX" &&
+	repo_is_sound host
+'
+
+test_expect_success 'findings are told, once each' '
+	mkdir -p guest/.github/workflows guest/sub/.claude &&
+	echo on: push >guest/.github/workflows/ci.yml &&
+	echo "*.bin filter=lfs" >guest/.gitattributes &&
+	echo {} >guest/sub/.claude/settings.json && git -C guest add . && git -C guest commit -qm run &&
+	echo more >>guest/.gitattributes && git -C guest commit -qam again &&
+	SEVEN=$(guest_head) &&
+	gate_sync "$SIX" "$SEVEN" >out &&
+	grep "^finding" out | sort >findings &&
+	cat >wanted <<-\EOF &&
+	finding agent: sub/.claude/settings.json
+	finding attributes: .gitattributes
+	finding ci: .github/workflows/ci.yml
+	EOF
+	test_cmp wanted findings
+'
+
+test_expect_success 'nothing to sync: a bundle that git verifies all the same' '
+	gate stage "$BASE" "$BASE" ../nothing &&
+	git -C host bundle verify ../nothing &&
+	gate stage "$BASE" "$SEVEN" ../existing &&
+	git -C host bundle verify ../existing &&
+	git clone -q --bare --no-local host copy && git -C copy update-ref -d refs/heads/agbranch/s &&
+	git -C copy fetch -q ../existing refs/heads/agbranch/s:refs/heads/x
+'
+
+test_expect_success 'the hook pre-sync sees the new commits, can move no ref, and can refuse' '
+	echo eighth >>guest/file && git -C guest commit -qam eighth &&
+	EIGHT=$(guest_head) &&
+	cat >host/.git/hooks/pre-sync <<-\EOF &&
+	#!/bin/sh
+	read old new ref
+	echo "$old $new $ref $AGBRANCH_SESSION" >hook.seen
+	git log -1 --format=%s "$new" >>hook.seen
+	git update-ref refs/heads/sneaky "$new" 2>/dev/null && echo moved >>hook.seen
+	test -f refuse && echo "I do not like it" >&2 && exit 3
+	exit 0
+	EOF
+	chmod +x host/.git/hooks/pre-sync &&
+	touch host/.git/refuse &&
+	guest_pack "$EIGHT" "$SEVEN" >stream &&
+	expect_code 9 gate sync "$BASE" "$SEVEN" "$EIGHT" ../staged <stream &&
+	grep "refused: hook pre-sync: I do not like it (status 3)" err &&
+	cat >wanted <<-EOF &&
+	$SEVEN $EIGHT refs/heads/agbranch/s s
+	eighth
+	EOF
+	test_cmp wanted host/.git/hook.seen &&
+	test "$(git -C host rev-parse agbranch/s)" = "$SEVEN" &&
+	test_must_fail git -C host cat-file -e "$EIGHT" &&
+	rm host/.git/refuse &&
+	gate sync "$BASE" "$SEVEN" "$EIGHT" ../staged <stream
+'
+
+test_expect_success 'core.hooksPath is where the hook is looked for' '
+	mkdir hooks && printf "#!/bin/sh\necho no >&2\nexit 1\n" >hooks/pre-sync && chmod +x hooks/pre-sync &&
+	git -C host config core.hooksPath ../hooks &&
+	echo ninth >>guest/file && git -C guest commit -qam ninth &&
+	NINE=$(guest_head) &&
+	guest_pack "$NINE" "$EIGHT" >stream &&
+	expect_code 9 gate sync "$BASE" "$EIGHT" "$NINE" ../staged <stream &&
+	git -C host config --unset core.hooksPath &&
+	gate sync "$BASE" "$EIGHT" "$NINE" ../staged <stream
+'
+
+test_expect_success 'the patch applies on HEAD: at the base, moved on, and in conflict on the base' '
+	gate patch "$BASE" "$NINE" ../patch &&
+	git -C host apply --check ../patch &&
+	echo elsewhere >host/elsewhere && git -C host add elsewhere && git -C host commit -qm elsewhere &&
+	gate patch "$BASE" "$NINE" ../patch && git -C host apply --check ../patch &&
+	git -C host commit -q --allow-empty -m x && echo conflict >host/file && git -C host commit -qam conflict &&
+	gate patch "$BASE" "$NINE" ../patch 2>err && grep "conflicts with HEAD" err &&
+	git -C host worktree add -q --detach ../at-base "$BASE" &&
+	git -C at-base apply --check ../patch
+'
+
+test_expect_success 'a repository with borrowed objects, shallow or in a work tree of its own' '
+	git clone -q --shared host borrowed && git clone -q --depth 1 "file://$PWD/host" shallow &&
+	git -C host worktree add -q ../tree &&
+	for repo in borrowed shallow tree; do
+		base=$(git -C "$repo" rev-parse HEAD) &&
+		rm -rf guest && git clone -q "$repo" guest 2>/dev/null &&
+		git -C guest checkout -q "$base" && echo x >>guest/file && git -C guest commit -qam x &&
+		git -C host update-ref -d refs/heads/agbranch/s && git -C host update-ref -d refs/agbranch/sessions/s/head &&
+		new=$(guest_head) && guest_pack "$new" "$base" >stream &&
+		(cd "$repo" && "$GATE_TOOL" sync "$base" "$base" "$new" ../staged <../stream) &&
+		git -C "$repo" fsck --strict --no-dangling || return 1
+	done
+'
+
+test_done
