@@ -1,0 +1,171 @@
+#include "guest/bwrap/mounts.h"
+
+#include "core/error.h"
+#include "core/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void
+agb_bwrap_mounts_clear (AgbBwrapMounts *mounts)
+{
+  g_clear_pointer (&mounts->home, g_free);
+  g_clear_pointer (&mounts->object_dirs, g_strfreev);
+  g_clear_pointer (&mounts->execd, g_free);
+}
+
+void
+agb_bwrap_mounts_plain (const AgbBwrapSpec *spec, const char *state_root, const char *execd,
+                        AgbBwrapMounts *ret)
+{
+  *ret = (AgbBwrapMounts){
+    .home = agb_bwrap_path (state_root, spec->vm_name, "home"),
+    .object_dirs = g_strdupv (spec->object_dirs),
+    .execd = g_strdup (execd),
+  };
+}
+
+static gboolean
+set_mount_error (GError **error, const char *action, const char *path)
+{
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "cannot %s '%s': %s", action, path,
+               g_strerror (errno));
+  return FALSE;
+}
+
+/* An empty folder of every Debian, Fedora or Arch (FHS 3.0) that can be covered without hiding what the
+ * keeper still needs by its path. */
+static const char *
+folder_to_cover (const char *state_root)
+{
+  static const char *const candidates[] = { "/mnt", "/media", "/srv", "/opt" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (candidates); i++)
+    {
+      g_autofree char *below = g_strconcat (candidates[i], "/", NULL);
+
+      if (g_file_test (candidates[i], G_FILE_TEST_IS_DIR) && !g_str_has_prefix (state_root, below))
+        return candidates[i];
+    }
+  return NULL;
+}
+
+/* Bind what FD (O_PATH) names to PATH, which is made; takes FD. */
+static gboolean
+bind_fd (int fd_taken, const char *path, GError **error)
+{
+  agb_autofd int fd = fd_taken;
+  g_autofree char *source = g_strdup_printf ("/proc/self/fd/%d", fd);
+  struct stat info;
+
+  if (fstat (fd, &info) != 0)
+    return set_mount_error (error, "look at", path);
+  if (S_ISDIR (info.st_mode))
+    {
+      if (mkdir (path, 0755) != 0)
+        return set_mount_error (error, "make folder", path);
+    }
+  else
+    {
+      agb_autofd int target = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+      if (target < 0)
+        return set_mount_error (error, "make file", path);
+    }
+  if (mount (source, path, NULL, MS_BIND | MS_REC, NULL) != 0)
+    return set_mount_error (error, "bind", path);
+  return TRUE;
+}
+
+static int
+open_part (const char *path, GError **error)
+{
+  int fd = open (path, O_PATH | O_CLOEXEC);
+
+  if (fd < 0)
+    set_mount_error (error, "open", path);
+  return fd;
+}
+
+/* Everything is opened before the folder is covered, since it may lie below it. */
+static gboolean
+open_parts (const AgbBwrapMounts *plain, GArray *fds, GError **error)
+{
+  const char *const first[] = { plain->home, plain->execd };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (first); i++)
+    {
+      int fd = open_part (first[i], error);
+      if (fd < 0)
+        return FALSE;
+      g_array_append_val (fds, fd);
+    }
+  for (char **dir = plain->object_dirs; *dir != NULL; dir++)
+    {
+      int fd = open_part (*dir, error);
+      if (fd < 0)
+        return FALSE;
+      g_array_append_val (fds, fd);
+    }
+  return TRUE;
+}
+
+static gboolean
+bind_parts (const char *top, GArray *fds, AgbBwrapMounts *ret, GError **error)
+{
+  g_autoptr (GStrvBuilder) dirs = g_strv_builder_new ();
+
+  for (guint i = 0; i < fds->len; i++)
+    {
+      int fd = g_array_index (fds, int, i);
+      g_autofree char *path = i == 0   ? g_build_filename (top, "home", NULL)
+                              : i == 1 ? g_build_filename (top, "execd", NULL)
+                                       : g_strdup_printf ("%s/%u", top, i - 2);
+
+      if (!bind_fd (fd, path, error))
+        return FALSE;
+      if (i == 0)
+        ret->home = g_steal_pointer (&path);
+      else if (i == 1)
+        ret->execd = g_steal_pointer (&path);
+      else
+        g_strv_builder_add (dirs, path);
+    }
+  ret->object_dirs = g_strv_builder_end (dirs);
+  return TRUE;
+}
+
+gboolean
+agb_bwrap_mounts_private (const AgbBwrapSpec *spec, const char *state_root, const char *execd,
+                          AgbBwrapMounts *ret, GError **error)
+{
+  g_auto (AgbBwrapMounts) plain = { 0 };
+  g_auto (AgbBwrapMounts) mounts = { 0 };
+  g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (int));
+  const char *top = folder_to_cover (state_root);
+
+  if (top == NULL)
+    {
+      g_set_error_literal (error, AGB_ERROR, AGB_ERROR_RUNTIME,
+                           "there is none of /mnt, /media, /srv and /opt to bind a sandbox in");
+      return FALSE;
+    }
+  agb_bwrap_mounts_plain (spec, state_root, execd, &plain);
+  if (unshare (CLONE_NEWNS) != 0)
+    return set_mount_error (error, "unshare", "mount namespace");
+  if (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    return set_mount_error (error, "make private", "/");
+  if (!open_parts (&plain, fds, error))
+    return FALSE;
+  if (mount ("agbranch", top, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") != 0)
+    return set_mount_error (error, "cover", top);
+  if (!bind_parts (top, fds, &mounts, error))
+    return FALSE;
+  *ret = mounts;
+  mounts = (AgbBwrapMounts){ 0 };
+  return TRUE;
+}

@@ -1,0 +1,28 @@
+/* Where root is the host user: a mount namespace of the keeper's own, in which the parts of a sandbox
+ * lie where the guest's uid can reach them.
+ *
+ * A guest is never uid 0 of the host (SECURITY, row 22).  But the session folder and a repository of
+ * root lie below folders that are closed to that uid, so they are bound to a folder beside. */
+#pragma once
+
+#include <glib.h>
+
+#include "guest/bwrap/folder.h"
+
+typedef struct {
+  char *home;
+  char **object_dirs;
+  char *execd;
+} AgbBwrapMounts;
+
+void agb_bwrap_mounts_clear (AgbBwrapMounts *mounts);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbBwrapMounts, agb_bwrap_mounts_clear)
+
+/* The paths as they are, for a host user who is not root. */
+void agb_bwrap_mounts_plain (const AgbBwrapSpec *spec, const char *state_root, const char *execd,
+                             AgbBwrapMounts *ret);
+
+/* Give this process a private mount namespace with everything bound.  Nothing of it is seen, or left,
+ * outside.  AGB_ERROR_RUNTIME. */
+gboolean agb_bwrap_mounts_private (const AgbBwrapSpec *spec, const char *state_root,
+                                   const char *execd, AgbBwrapMounts *ret, GError **error);

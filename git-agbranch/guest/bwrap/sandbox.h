@@ -1,0 +1,33 @@
+/* What a sandbox looks like from inside, as a command line of bwrap (bwrap(1)). */
+#pragma once
+
+#include <glib.h>
+#include <sys/types.h>
+
+#include "guest/bwrap/folder.h"
+
+/* Where the parts of a sandbox are, as the process that starts bwrap sees them. */
+typedef struct {
+  const AgbBwrapSpec *spec;
+  const char *home;
+  const char *const *object_dirs;
+  const char *execd;
+  gboolean own_network;      /* TRUE: bwrap makes an empty network namespace; FALSE: ours is used */
+  gboolean has_network;      /* there is a resolver */
+  const char *const *limits; /* arguments of execd, "processes=4096" */
+} AgbBwrapSandbox;
+
+typedef struct {
+  pid_t pid;
+  int pidfd;
+  int stderr_fd; /* bwrap's messages, then execd's "ready" */
+  int status_fd; /* bwrap's JSON: child-pid, exit-code */
+} AgbBwrapProcess;
+
+/* Called in the new process between fork and exec: nothing but system calls. FALSE ends it. */
+typedef gboolean (*AgbBwrapSetup) (gpointer data);
+
+/* Start bwrap with LISTENER as the exec socket.  SETUP (may be NULL) runs in the child first.  What it
+ * runs dies with the calling process. AGB_ERROR_CHILD, AGB_ERROR_RUNTIME. */
+gboolean agb_bwrap_sandbox_start (const AgbBwrapSandbox *sandbox, int listener, AgbBwrapSetup setup,
+                                  gpointer setup_data, AgbBwrapProcess *ret, GError **error);

@@ -1,0 +1,8 @@
+/* The system call filter of a sandbox. */
+#pragma once
+
+#include <glib.h>
+
+/* A descriptor (close-on-exec) from which the filter can be read as a BPF program, for
+ * bwrap --seccomp.  -1 and AGB_ERROR_RUNTIME otherwise. */
+int agb_bwrap_seccomp_fd (GError **error);
