@@ -315,8 +315,22 @@ def pax_size():
     return top(tarfile.PAX_FORMAT).add('top/f', pax_headers={'size': str(1 << 50)}).end()
 
 
+def good():
+    """What must come through: modes without set-uid, links that stay inside, names in any language."""
+    return (top().add('top/set-uid', data=b'x', mode=0o6755)
+            .add('top/read-only', data=b'y', mode=0o444)
+            .add('top/none', data=b'z', mode=0)
+            .folder('top/sub').folder('top/sub').link('top/sub/up', '../set-uid').link('top/here', 'sub/up')
+            .add('top/sub/hard', tarfile.LNKTYPE, link='top/set-uid')
+            .add('top/\u00fcn\u00ef \u4e2d "q" \'s\' $x', data=b'u')
+            .add('./top/dot', data=b'd', uid=0, gid=0, uname='root', mtime=86400)
+            .add('top/' + 'long' * 50 + '/' + 'name' * 50, data=b'l').end())
+
+
 def main():
-    if len(sys.argv) == 1:
+    if sys.argv[1:] == ['good']:
+        sys.stdout.buffer.write(good())
+    elif len(sys.argv) == 1:
         for name, (_, rule) in CASES.items():
             print('%s\t%s' % (name, rule))
     else:
