@@ -16,6 +16,9 @@ struct AgbLock {
   int fd;
 };
 
+/* The kernel tells of a closing just before it takes the lock away: one more look this soon. */
+enum { SECOND_LOOK_MS = 10 };
+
 static gboolean
 try_lock (int fd)
 {
@@ -58,6 +61,7 @@ static gboolean
 wait_for_lock (int fd, const char *path, gint64 deadline_usec, GError **error)
 {
   agb_autofd int notify = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
+  gboolean second_look = FALSE;
 
   if (notify < 0 || inotify_add_watch (notify, path, IN_CLOSE_WRITE) < 0)
     return agb_error_set_errno (error, errno, "watch", path);
@@ -67,10 +71,13 @@ wait_for_lock (int fd, const char *path, gint64 deadline_usec, GError **error)
           = { { .fd = notify, .events = POLLIN }, { .fd = agb_interrupt_fd (), .events = POLLIN } };
       char events[4096];
 
-      int ready = poll (fds, 2, agb_deadline_left_ms (deadline_usec));
+      int left = agb_deadline_left_ms (deadline_usec);
+      gboolean last = !second_look || (left >= 0 && left <= SECOND_LOOK_MS);
+      int ready = poll (fds, 2, last ? left : SECOND_LOOK_MS);
       if (agb_interrupted (error))
         return FALSE;
-      if (ready == 0)
+      second_look = ready > 0;
+      if (ready == 0 && last)
         {
           AgbProcessId owner;
           g_autofree char *operation = NULL;
