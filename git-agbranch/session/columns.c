@@ -1,0 +1,237 @@
+#include "session/columns.h"
+
+#include "core/error.h"
+#include "core/names.h"
+#include "core/time.h"
+
+#include <string.h>
+
+typedef enum {
+  KIND_TEXT,
+  KIND_NUMBER,
+  KIND_FLAG,
+} Kind;
+
+/* The keys of `ps --json` in their order; those of CONTRACTS first, then ours. */
+static const struct {
+  const char *key;
+  Kind kind;
+  gsize offset;
+} keys[] = {
+#define TEXT(field) { #field, KIND_TEXT, G_STRUCT_OFFSET (AgbSession, field) }
+  TEXT (name),
+  TEXT (vm_name),
+  TEXT (session_mode),
+  TEXT (repo_sync_mode),
+  TEXT (host_context_path),
+  TEXT (guest_workspace_path),
+  TEXT (host_head_oid_at_open),
+  TEXT (host_head_ref_at_open),
+  { "host_dirty_at_open", KIND_FLAG, G_STRUCT_OFFSET (AgbSession, host_dirty_at_open) },
+  TEXT (lifecycle_state),
+  TEXT (sync_state),
+  TEXT (created_at),
+  TEXT (last_started_at),
+  TEXT (last_stopped_at),
+  TEXT (closed_at),
+  TEXT (provider_kind),
+  TEXT (guest_tmux_socket_path),
+  TEXT (shell_window_name),
+  TEXT (agent_window_name),
+  TEXT (runtime),
+  TEXT (base_ref),
+  TEXT (base_oid),
+  TEXT (review_branch),
+  TEXT (agent_launch_preset),
+  TEXT (last_used_at),
+  TEXT (network),
+  { "cpus", KIND_NUMBER, G_STRUCT_OFFSET (AgbSession, cpus) },
+  { "memory_bytes", KIND_NUMBER, G_STRUCT_OFFSET (AgbSession, memory_bytes) },
+  { "disk_bytes", KIND_NUMBER, G_STRUCT_OFFSET (AgbSession, disk_bytes) },
+#undef TEXT
+};
+
+/* Short words for people; the keys above are columns too. */
+static const AgbColumn words[] = {
+  { "name", "*NAME", "name" },
+  { "state", "STATE", "lifecycle_state" },
+  { "sync", "SYNC", "sync_state" },
+  { "agent", "AGENT", "agent_launch_preset" },
+  { "age", ">AGE", "-created_at" },
+  { "used", ">USED", "-last_used_at" },
+  { "where", "*WHERE", "host_context_path" },
+  { "mode", "MODE", "session_mode" },
+  { "branch", "*BRANCH", "review_branch" },
+  { "vm", "*VM", "vm_name" },
+  { "live", "LIVE", NULL },
+  { "memory", ">MEMORY", "memory_bytes" },
+  { "disk", ">DISK", "disk_bytes" },
+};
+
+static const char default_list[] = "name,state,sync,agent,age,where";
+
+/* The columns made from keys[], once. */
+static const AgbColumn *
+key_columns (void)
+{
+  static AgbColumn columns[G_N_ELEMENTS (keys)];
+
+  if (columns[0].name == NULL)
+    for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
+      columns[i] = (AgbColumn){ keys[i].key, keys[i].key, keys[i].key };
+  return columns;
+}
+
+const AgbColumn *
+agb_column_find (const char *name)
+{
+  const AgbColumn *columns = key_columns ();
+
+  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
+    if (g_str_equal (words[i].name, name))
+      return &words[i];
+  for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
+    if (g_str_equal (columns[i].name, name))
+      return &columns[i];
+  return NULL;
+}
+
+static const char *
+nearest_column (const char *name)
+{
+  const char *names[G_N_ELEMENTS (words) + G_N_ELEMENTS (keys) + 1] = { NULL };
+  gsize count = 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
+    names[count++] = words[i].name;
+  for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
+    names[count++] = keys[i].key;
+  return agb_nearest (name, names);
+}
+
+const AgbColumn **
+agb_columns_parse (const char *list, GError **error)
+{
+  g_auto (GStrv) names = g_strsplit (list != NULL ? list : default_list, ",", -1);
+  guint count = g_strv_length (names);
+  g_autofree const AgbColumn **columns = g_new0 (const AgbColumn *, count + 1);
+
+  for (guint i = 0; i < count; i++)
+    {
+      columns[i] = agb_column_find (g_strstrip (names[i]));
+      if (columns[i] != NULL)
+        continue;
+      const char *nearest = nearest_column (names[i]);
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is not a column", names[i]);
+      if (nearest != NULL)
+        agb_error_hint (error, "did you mean '%s'? the columns are in: git agbranch help ps",
+                        nearest);
+      else
+        agb_error_hint (error, "the columns are in: git agbranch help ps");
+      return NULL;
+    }
+  return g_steal_pointer (&columns);
+}
+
+static const char *
+text_field (const AgbSession *session, gsize offset)
+{
+  return G_STRUCT_MEMBER (char *, session, offset);
+}
+
+char *
+agb_session_agent_label (const AgbSession *session)
+{
+  if (session->agent_launch_preset != NULL)
+    return g_strdup (session->agent_launch_preset);
+  if (session->agent_command_json == NULL)
+    return g_strdup (session->provider_kind);
+
+  g_autoptr (cJSON) command = cJSON_Parse (session->agent_command_json);
+  const char *program = cJSON_GetStringValue (cJSON_GetArrayItem (command, 0));
+  return program != NULL ? g_path_get_basename (program) : NULL;
+}
+
+/* The folder of the host that a session belongs to, as people know it: its last part. */
+static char *
+where (const AgbSession *session)
+{
+  if (session->host_context_path == NULL)
+    return NULL;
+  return g_path_get_basename (session->host_context_path);
+}
+
+static char *
+size_text (gint64 bytes)
+{
+  return bytes > 0 ? agb_size_format ((guint64)bytes) : NULL;
+}
+
+static char *
+key_value (const AgbSession *session, const char *key)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
+    if (g_str_equal (keys[i].key, key))
+      {
+        if (keys[i].kind == KIND_TEXT)
+          return g_strdup (text_field (session, keys[i].offset));
+        gint64 number = G_STRUCT_MEMBER (gint64, session, keys[i].offset);
+        if (keys[i].kind == KIND_FLAG)
+          return g_strdup (number != 0 ? "true" : "false");
+        return g_strdup_printf ("%" G_GINT64_FORMAT, number);
+      }
+  return NULL;
+}
+
+char *
+agb_column_value (const AgbColumn *column, const AgbSession *session, const char *live)
+{
+  const char *name = column->name;
+
+  if (g_str_equal (name, "name"))
+    return g_strdup (session->name);
+  if (g_str_equal (name, "state"))
+    return g_strdup (session->lifecycle_state);
+  if (g_str_equal (name, "sync"))
+    return g_strdup (session->sync_state);
+  if (g_str_equal (name, "agent"))
+    return agb_session_agent_label (session);
+  if (g_str_equal (name, "age"))
+    return agb_time_age (session->created_at);
+  if (g_str_equal (name, "used"))
+    return agb_time_age (session->last_used_at);
+  if (g_str_equal (name, "where"))
+    return where (session);
+  if (g_str_equal (name, "mode"))
+    return g_strdup (session->session_mode);
+  if (g_str_equal (name, "branch"))
+    return g_strdup (session->review_branch);
+  if (g_str_equal (name, "vm"))
+    return g_strdup (session->vm_name);
+  if (g_str_equal (name, "live"))
+    return g_strdup (live);
+  if (g_str_equal (name, "memory"))
+    return size_text (session->memory_bytes);
+  if (g_str_equal (name, "disk"))
+    return size_text (session->disk_bytes);
+  return key_value (session, name);
+}
+
+cJSON *
+agb_session_to_json (const AgbSession *session)
+{
+  cJSON *object = cJSON_CreateObject ();
+
+  for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
+    if (keys[i].kind == KIND_TEXT)
+      agb_json_add_string (object, keys[i].key, text_field (session, keys[i].offset));
+    else
+      {
+        gint64 number = G_STRUCT_MEMBER (gint64, session, keys[i].offset);
+        if (keys[i].kind == KIND_FLAG)
+          cJSON_AddBoolToObject (object, keys[i].key, number != 0);
+        else
+          cJSON_AddNumberToObject (object, keys[i].key, (double)number);
+      }
+  return object;
+}

@@ -1,0 +1,32 @@
+/* The columns of a session: what `ps` shows, sorts by and writes as JSON.
+ *
+ * Nothing here needs a repository or a runtime, so that `ps` links neither. */
+#pragma once
+
+#include "core/json.h"
+#include "store/catalog.h"
+
+typedef struct {
+  const char *name;   /* as in --columns */
+  const char *header; /* for AgbTable: "*" may be cut, ">" is right-aligned */
+  const char *sort;   /* column of the catalog, "-" in front: descending */
+} AgbColumn;
+
+/* NAME's column: a short word (name, state, sync, agent, age, …) or a JSON key of `ps`; NULL when
+ * there is none. */
+const AgbColumn *agb_column_find (const char *name);
+
+/* Columns for LIST ("name,state"; NULL: the ones that fit 80 columns), NULL-ended; the caller frees
+ * the array.  NULL and AGB_ERROR_USER with the nearest name for an unknown one. */
+const AgbColumn **agb_columns_parse (const char *list, GError **error);
+
+/* The value of COLUMN in SESSION as text, NULL for none; not escaped.  LIVE is what the runtime says
+ * now, or NULL.  The caller frees. */
+char *agb_column_value (const AgbColumn *column, const AgbSession *session, const char *live);
+
+/* SESSION as the object of `ps --json` (CONTRACTS): the caller frees with cJSON_Delete. */
+cJSON *agb_session_to_json (const AgbSession *session);
+
+/* What runs in the agent window: the preset, else the program's name; NULL: nothing.  Belongs to
+ * the caller. */
+char *agb_session_agent_label (const AgbSession *session);

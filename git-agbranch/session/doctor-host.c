@@ -1,0 +1,184 @@
+#include "session/doctor.h"
+
+#include "core/child.h"
+#include "core/error.h"
+#include "core/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static const guint64 disk_low = G_GUINT64_CONSTANT (2) << 30;
+static const guint64 disk_full = G_GUINT64_CONSTANT (100) << 20;
+
+typedef struct {
+  int major, minor;
+} Version;
+
+/* The first line that PROGRAM OPTION prints, from its first digit on; NULL: it cannot be run. */
+static char *
+program_version (const char *program, const char *option)
+{
+  const char *argv[] = { program, option, NULL };
+  AgbChildSpec spec = { .argv = argv, .timeout_ms = AGB_TIMEOUT_QUICK };
+  g_autofree char *output = NULL;
+
+  if (!agb_child_check (&spec, &output, NULL))
+    return NULL;
+  char *digit = strpbrk (output, "0123456789");
+  return digit != NULL ? g_strndup (digit, strcspn (digit, " \n,")) : g_strdup ("unknown");
+}
+
+static Version
+parse_version (const char *text)
+{
+  Version version = { 0, 0 };
+
+  sscanf (text, "%d.%d", &version.major, &version.minor);
+  return version;
+}
+
+static gboolean
+is_at_least (const char *text, int major, int minor)
+{
+  Version version = parse_version (text);
+
+  return version.major > major || (version.major == major && version.minor >= minor);
+}
+
+static void
+check_git (AgbDoctor *doctor)
+{
+  g_autofree char *version = program_version ("git", "--version");
+
+  if (version == NULL)
+    agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "git", "sudo apt install git",
+                    "git cannot be run");
+  else if (!is_at_least (version, 2, 39))
+    agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "git", "sudo apt install git",
+                    "git %s is too old: 2.39 or newer is needed", version);
+  else
+    agb_doctor_add (doctor, AGB_FINDING_OK, "git", NULL, "git %s", version);
+}
+
+/* A tool of the embedded sandbox.  Without LEVEL's tool the sandbox still works, or does not. */
+static void
+check_tool (AgbDoctor *doctor, const char *program, const char *option, AgbFindingLevel level,
+            const char *without_it)
+{
+  g_autofree char *version = program_version (program, option);
+  g_autofree char *fix = g_strdup_printf (
+      "sudo apt install %s", g_str_equal (program, "bwrap") ? "bubblewrap" : program);
+
+  if (version != NULL)
+    agb_doctor_add (doctor, AGB_FINDING_OK, program, NULL, "%s %s", program, version);
+  else
+    agb_doctor_add (doctor, level, program, fix, "%s cannot be run: %s", program, without_it);
+}
+
+static void
+check_kvm (AgbDoctor *doctor)
+{
+  if (access ("/dev/kvm", F_OK) != 0)
+    agb_doctor_add (doctor, AGB_FINDING_WARNING, "kvm", NULL,
+                    "there is no /dev/kvm: virtual machines are emulated, which is slow");
+  else if (access ("/dev/kvm", R_OK | W_OK) != 0)
+    agb_doctor_add (doctor, AGB_FINDING_WARNING, "kvm", "sudo usermod -aG kvm \"$USER\"",
+                    "/dev/kvm cannot be used: you are not in the group kvm");
+  else
+    agb_doctor_add (doctor, AGB_FINDING_OK, "kvm", NULL, "/dev/kvm can be used");
+}
+
+static void
+check_lima (AgbDoctor *doctor)
+{
+  g_autofree char *program = g_find_program_in_path ("limactl");
+
+  if (program == NULL)
+    {
+      agb_doctor_add (doctor, AGB_FINDING_NOTE, "lima", NULL,
+                      "no limactl: sessions are namespace sandboxes, weaker than virtual machines");
+      return;
+    }
+  doctor->lima_version = program_version (program, "--version");
+  if (doctor->lima_version == NULL)
+    agb_doctor_add (doctor, AGB_FINDING_WARNING, "lima", NULL, "'%s --version' fails", program);
+  else if (!is_at_least (doctor->lima_version, 2, 1))
+    agb_doctor_add (doctor, AGB_FINDING_WARNING, "lima",
+                    "install Lima 2.1 or newer: https://lima-vm.io",
+                    "limactl %s is too old: 2.1 or newer is needed", doctor->lima_version);
+  else
+    {
+      agb_doctor_add (doctor, AGB_FINDING_OK, "lima", NULL, "limactl %s", doctor->lima_version);
+      if (g_str_equal (doctor->platform, "linux"))
+        check_kvm (doctor);
+    }
+}
+
+static void
+check_disk (AgbDoctor *doctor)
+{
+  struct statvfs disk;
+
+  if (statvfs (doctor->state_root, &disk) != 0)
+    return;
+  guint64 free_bytes = (guint64)disk.f_bavail * disk.f_frsize;
+  g_autofree char *size = g_format_size_full (free_bytes, G_FORMAT_SIZE_IEC_UNITS);
+  AgbFindingLevel level = free_bytes < disk_full  ? AGB_FINDING_PROBLEM
+                          : free_bytes < disk_low ? AGB_FINDING_WARNING
+                                                  : AGB_FINDING_OK;
+  agb_doctor_add (doctor, level, "disk", level == AGB_FINDING_OK ? NULL : "git agbranch gc",
+                  "%s free below the state root", size);
+}
+
+static void
+check_state_root (AgbDoctor *doctor)
+{
+  struct stat status;
+
+  if (lstat (doctor->state_root, &status) != 0)
+    {
+      if (errno == ENOENT)
+        agb_doctor_add (doctor, AGB_FINDING_OK, "state-root", NULL,
+                        "the state root is made by the first session");
+      else
+        agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "state-root", NULL,
+                        "cannot look at '%s': %s", doctor->state_root, g_strerror (errno));
+      return;
+    }
+  g_autofree char *quoted = g_shell_quote (doctor->state_root);
+  g_autofree char *fix = g_strdup_printf ("chmod 700 %s", quoted);
+  if (status.st_uid != geteuid ())
+    agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "state-root",
+                    "run git agbranch as that user, or set AGBRANCH_STATE_ROOT",
+                    "the state root belongs to user %d", (int)status.st_uid);
+  else if (S_ISDIR (status.st_mode) && (status.st_mode & 0077) != 0)
+    agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "state-root", fix,
+                    "the state root is open to others (mode %04o)", status.st_mode & 07777);
+  else
+    agb_doctor_add (doctor, AGB_FINDING_OK, "state-root", NULL, "the state root is yours alone");
+  check_disk (doctor);
+}
+
+void
+agb_doctor_check_host (AgbDoctor *doctor)
+{
+  check_git (doctor);
+  check_lima (doctor);
+  if (g_str_equal (doctor->platform, "linux"))
+    {
+      AgbFindingLevel needed
+          = doctor->lima_version == NULL ? AGB_FINDING_PROBLEM : AGB_FINDING_NOTE;
+
+      check_tool (doctor, "bwrap", "--version", needed, "there is no embedded sandbox without it");
+      check_tool (doctor, "tmux", "-V", needed, "sandboxes have no windows without it");
+      check_tool (doctor, "slirp4netns", "--version",
+                  needed == AGB_FINDING_PROBLEM ? AGB_FINDING_WARNING : AGB_FINDING_NOTE,
+                  "sandboxes have no network without it");
+    }
+  check_state_root (doctor);
+}

@@ -1,0 +1,175 @@
+#include "session/gc.h"
+
+#include "core/error.h"
+#include "gate/reftx.h"
+#include "session/journal.h"
+#include "session/upkeep.h"
+
+static const char gc_reason[] = "agbranch: gc";
+
+/* The refs of a session, and the setting that says how long each kind is kept. */
+static const struct {
+  const char *prefix;
+  const char *setting;
+} kinds[] = {
+  { "refs/agbranch/sync/", "agbranch.syncRefDays" },
+  { "refs/agbranch/rescue/", "agbranch.rescueDays" },
+  /* base and head last: repair knows a session by them. */
+  { "refs/agbranch/sessions/", "agbranch.syncRefDays" },
+};
+
+typedef struct {
+  AgbGc *gc;
+  const AgbSession *session;
+  AgbRefUpdates *updates;
+  gint64 age;
+  gint64 days; /* of the kind that is being listed */
+} Refs;
+
+static gboolean
+look_at_ref (const char *ref, const char *oid, gpointer data)
+{
+  Refs *refs = data;
+  gboolean drop = agb_gc_is_old (refs->age, refs->days);
+
+  if (drop)
+    agb_ref_updates_add (refs->updates, ref, oid, NULL);
+  agb_gc_add (refs->gc, drop, refs->session->git_common_dir, refs->session->name, ref,
+              "%s closed %" G_GINT64_FORMAT " days ago, kept for %" G_GINT64_FORMAT,
+              refs->session->name, refs->age / (24 * 60 * 60), refs->days);
+  return TRUE;
+}
+
+static gboolean
+delete_refs (AgbEnv *env, AgbRepo *repo, const AgbSession *session, const AgbRefUpdates *updates,
+             GError **error)
+{
+  g_autoptr (AgbJournal) journal = agb_journal_begin (env->catalog, session->name, "gc", error);
+
+  if (journal == NULL)
+    return FALSE;
+  agb_journal_set (journal, "git_common_dir", session->git_common_dir);
+  agb_journal_set_value (journal, "updates", agb_ref_updates_to_json (updates));
+  if (!agb_journal_step (journal, "refs", error))
+    return FALSE;
+  if (!agb_ref_updates_apply (repo, updates, gc_reason, error))
+    {
+      /* Nothing moved: there is nothing to finish. */
+      agb_journal_end (journal, NULL);
+      return FALSE;
+    }
+  return agb_journal_end (journal, error);
+}
+
+static gboolean
+is_still_closed (AgbEnv *env, const char *name)
+{
+  g_autoptr (AgbSession) session = agb_catalog_get_session (env->catalog, name, NULL);
+
+  return session != NULL && !agb_session_is_live (session);
+}
+
+/* List, and unless it is a dry run delete, under the session's lock. */
+static gboolean
+collect_refs (Refs *refs, AgbEnv *env, AgbRepo *repo, GError **error)
+{
+  g_autoptr (AgbSettings) settings = agb_settings_load (repo, error);
+
+  if (settings == NULL)
+    return FALSE;
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    {
+      g_autofree char *prefix = g_strconcat (kinds[i].prefix, refs->session->name, "/", NULL);
+
+      refs->days = agb_settings_int (settings, kinds[i].setting);
+      if (!agb_repo_foreach_ref (repo, prefix, look_at_ref, refs, error))
+        return FALSE;
+    }
+  return refs->gc->dry_run || agb_ref_updates_length (refs->updates) == 0
+         || delete_refs (env, repo, refs->session, refs->updates, error);
+}
+
+gboolean
+agb_gc_session_refs (AgbGc *gc, AgbEnv *env, const AgbSession *session, gint64 age, GError **error)
+{
+  g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
+  Refs refs = { .gc = gc, .session = session, .updates = updates, .age = age };
+  g_autoptr (AgbRepo) repo = NULL;
+  g_autoptr (AgbLock) lock = NULL;
+
+  if (session->git_common_dir == NULL)
+    return TRUE;
+  if (!gc->dry_run)
+    {
+      lock = agb_env_lock (env, session->name, "gc", error);
+      if (lock == NULL)
+        return FALSE;
+      /* The name may have been opened anew since the row was read. */
+      if (!is_still_closed (env, session->name))
+        return TRUE;
+    }
+  repo = agb_repo_open (session->git_common_dir, !gc->dry_run, error);
+  return repo != NULL && collect_refs (&refs, env, repo, error);
+}
+
+gboolean
+agb_gc_recover (AgbEnv *env, const AgbOperation *operation, GError **error)
+{
+  if (operation->data_json == NULL)
+    return agb_catalog_end_operation (env->catalog, (AgbOperation *)operation, error);
+
+  g_autoptr (cJSON) data = agb_json_parse (operation->data_json, strlen (operation->data_json),
+                                           "journal of gc", AGB_ERROR_CATALOG, error);
+  const char *folder
+      = data != NULL
+            ? agb_json_get_string (data, "git_common_dir", "journal of gc", AGB_ERROR_CATALOG, error)
+            : NULL;
+  if (folder == NULL)
+    return FALSE;
+  g_autoptr (AgbRefUpdates) updates
+      = agb_ref_updates_from_json (cJSON_GetObjectItemCaseSensitive (data, "updates"), error);
+  g_autoptr (AgbRepo) repo = updates != NULL ? agb_repo_open (folder, TRUE, error) : NULL;
+  return repo != NULL
+         && agb_ref_updates_recover (repo, updates, &operation->owner, gc_reason, error)
+         && agb_catalog_end_operation (env->catalog, (AgbOperation *)operation, error);
+}
+
+typedef struct {
+  AgbGc *gc;
+  const char *common_dir;
+  GHashTable *sessions;
+  const char *prefix;
+  char *last; /* the one that was warned of */
+} Strays;
+
+static gboolean
+look_at_stray (const char *ref, const char *oid, gpointer data)
+{
+  Strays *strays = data;
+  g_autofree char *name = agb_upkeep_ref_session (ref, strays->prefix);
+
+  (void)oid;
+  if (name == NULL || g_hash_table_contains (strays->sessions, name)
+      || g_strcmp0 (strays->last, name) == 0)
+    return TRUE;
+  agb_gc_warn (strays->gc,
+               "%s: refs below %s%s are kept, since the catalog does not know that session",
+               strays->common_dir, strays->prefix, name);
+  g_free (strays->last);
+  strays->last = g_steal_pointer (&name);
+  return TRUE;
+}
+
+void
+agb_gc_warn_of_strays (AgbGc *gc, const char *common_dir, GHashTable *sessions)
+{
+  g_autoptr (AgbRepo) repo = agb_repo_open (common_dir, FALSE, NULL);
+
+  for (gsize i = 0; repo != NULL && i < G_N_ELEMENTS (kinds); i++)
+    {
+      Strays strays = { gc, common_dir, sessions, kinds[i].prefix, NULL };
+
+      agb_repo_foreach_ref (repo, kinds[i].prefix, look_at_stray, &strays, NULL);
+      g_free (strays.last);
+    }
+}

@@ -1,0 +1,170 @@
+#include "session/logs.h"
+
+#include "core/error.h"
+#include "core/io.h"
+#include "core/paths.h"
+#include "session/watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CHUNK = 64 * 1024 };
+
+char *
+agb_log_path (AgbEnv *env, const AgbSession *session, const char *source)
+{
+  /* A runtime that cannot work here any more still has its logs in the state root. */
+  g_autoptr (AgbRuntime) runtime = agb_env_session_runtime (env, session, NULL);
+  char *path = NULL;
+
+  if (runtime != NULL && runtime->klass->log_path != NULL)
+    path = runtime->klass->log_path (runtime, session->vm_name, source);
+  if (path != NULL)
+    return path;
+  g_autofree char *root = agb_state_root ();
+  g_autofree char *file = g_strconcat (source, ".log", NULL);
+  return g_build_filename (root, "logs", session->name, file, NULL);
+}
+
+/* Open PATH for reading; -1 without error when it is not there. */
+static int
+open_log (const char *path, struct stat *ret_status, GError **error)
+{
+  agb_autofd int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+  if (fd < 0 && errno == ENOENT)
+    return -1;
+  if (fd < 0 || fstat (fd, ret_status) != 0)
+    {
+      agb_error_set_errno (error, errno, "open", path);
+      return -1;
+    }
+  if (!S_ISREG (ret_status->st_mode))
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_FILE, "log '%s' is not a file", path);
+      return -1;
+    }
+  return agb_steal_fd (&fd);
+}
+
+static gboolean
+read_range (int fd, goffset from, goffset to, const char *path, GString *text, GError **error)
+{
+  char buffer[CHUNK];
+
+  while (from < to)
+    {
+      ssize_t length = pread (fd, buffer, (gsize)MIN (to - from, CHUNK), from);
+      if (length < 0)
+        return agb_error_set_errno (error, errno, "read", path);
+      if (length == 0)
+        break;
+      g_string_append_len (text, buffer, length);
+      from += length;
+    }
+  return TRUE;
+}
+
+/* Where the last LINES lines of TEXT begin. */
+static gsize
+last_lines (const GString *text, guint lines)
+{
+  gsize start = text->len;
+
+  if (start > 0 && text->str[start - 1] == '\n')
+    start--;
+  while (start > 0)
+    {
+      if (text->str[start - 1] == '\n' && --lines == 0)
+        break;
+      start--;
+    }
+  return start;
+}
+
+gboolean
+agb_log_read (const char *path, guint lines, gsize limit, char **ret_text, goffset *ret_end,
+              GError **error)
+{
+  struct stat status = { 0 };
+  GError *problem = NULL;
+  agb_autofd int fd = open_log (path, &status, &problem);
+  g_autoptr (GString) text = g_string_new ("");
+
+  if (problem != NULL)
+    {
+      g_propagate_error (error, problem);
+      return FALSE;
+    }
+  if (fd >= 0
+      && !read_range (fd, MAX (0, status.st_size - (goffset)limit), status.st_size, path, text,
+                      error))
+    return FALSE;
+  if (lines > 0)
+    g_string_erase (text, 0, (gssize)last_lines (text, lines));
+  *ret_end = status.st_size;
+  *ret_text = g_strdup (text->str);
+  return TRUE;
+}
+
+/* What is new in PATH since *END. */
+static gboolean
+pass_new (const char *path, goffset *end, AgbLogFunc func, gpointer data, gboolean *ret_go_on,
+          GError **error)
+{
+  struct stat status = { 0 };
+  GError *problem = NULL;
+  agb_autofd int fd = open_log (path, &status, &problem);
+  g_autoptr (GString) text = g_string_new ("");
+
+  if (problem != NULL)
+    {
+      g_propagate_error (error, problem);
+      return FALSE;
+    }
+  if (fd < 0)
+    return TRUE;
+  if (status.st_size < *end)
+    *end = 0;
+  while (*end < status.st_size)
+    {
+      g_string_truncate (text, 0);
+      if (!read_range (fd, *end, MIN (status.st_size, *end + CHUNK), path, text, error))
+        return FALSE;
+      if (text->len == 0)
+        return TRUE;
+      *end += (goffset)text->len;
+      *ret_go_on = func (text->str, text->len, data);
+      if (!*ret_go_on)
+        return TRUE;
+    }
+  return TRUE;
+}
+
+gboolean
+agb_log_follow (AgbEnv *env, const char *session, const char *path, goffset end, AgbLogFunc func,
+                gpointer data, GError **error)
+{
+  g_autoptr (AgbWatcher) watcher = agb_watcher_new (env->catalog, error);
+  g_autofree char *folder = g_path_get_dirname (path);
+  gboolean go_on = TRUE;
+
+  if (watcher == NULL || !agb_mkdirs (folder, 0700, error)
+      || !agb_watcher_add_path (watcher, folder, error))
+    return FALSE;
+  while (go_on)
+    {
+      gboolean over = agb_watch_is_over (env->catalog, session);
+
+      if (!pass_new (path, &end, func, data, &go_on, error))
+        return FALSE;
+      if (over || !go_on)
+        return TRUE;
+      if (!agb_watch_wait (watcher, &go_on, error))
+        return FALSE;
+    }
+  return TRUE;
+}

@@ -1,0 +1,209 @@
+/* ps: the sessions of this user, from the catalog alone.
+ *
+ * Reads one table and links neither libgit2 nor a runtime: it is meant for shell prompts.  What the
+ * runtimes say (--live) comes from a helper program. */
+#include "core/child.h"
+#include "core/error.h"
+#include "core/main.h"
+#include "core/output.h"
+#include "core/paths.h"
+#include "session/columns.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+  AgbContext *ctx;
+  const AgbColumn **columns;
+  AgbTable *table;
+  GHashTable *live; /* vm_name -> state; NULL: not asked for */
+  guint rows;
+} Ps;
+
+static const char *
+live_state (Ps *ps, const AgbSession *session)
+{
+  if (ps->live == NULL)
+    return NULL;
+  const char *state = g_hash_table_lookup (ps->live, session->vm_name);
+  return state != NULL ? state : "absent";
+}
+
+static void
+print_json_row (Ps *ps, const AgbSession *session)
+{
+  g_autoptr (cJSON) object = agb_session_to_json (session);
+
+  if (ps->live != NULL)
+    agb_json_add_string (object, "live", live_state (ps, session));
+  g_autofree char *text = agb_json_print (object, FALSE);
+  agb_print ("%s%s", ps->rows > 0 ? ",\n  " : "[\n  ", text);
+}
+
+static void
+print_nul_row (Ps *ps, const AgbSession *session)
+{
+  for (const AgbColumn **column = ps->columns; *column != NULL; column++)
+    {
+      g_autofree char *value = agb_column_value (*column, session, live_state (ps, session));
+      fputs (value != NULL ? value : "-", stdout);
+      putchar ('\0');
+    }
+  putchar ('\0');
+}
+
+static void
+add_table_row (Ps *ps, const AgbSession *session)
+{
+  char *cells[64] = { NULL };
+  guint count = 0;
+
+  for (const AgbColumn **column = ps->columns; *column != NULL; column++)
+    cells[count++] = agb_column_value (*column, session, live_state (ps, session));
+  agb_table_add (ps->table, (const char *const *)cells);
+  while (count > 0)
+    g_free (cells[--count]);
+}
+
+static gboolean
+show_row (const AgbSession *session, gpointer data)
+{
+  Ps *ps = data;
+
+  if (ps->ctx->json)
+    print_json_row (ps, session);
+  else if (ps->ctx->nul)
+    print_nul_row (ps, session);
+  else if (ps->ctx->quiet)
+    agb_print ("%s\n", session->name);
+  else
+    add_table_row (ps, session);
+  ps->rows++;
+  return TRUE;
+}
+
+/* Ask the runtimes through agbranch-live: "VM STATE" a line. */
+static GHashTable *
+read_live (GError **error)
+{
+  g_autofree char *folder = agb_exec_path ();
+  g_autofree char *program = g_build_filename (folder, "agbranch-live", NULL);
+  const char *argv[] = { program, NULL };
+  AgbChildSpec spec = { .argv = argv, .timeout_ms = AGB_TIMEOUT_QUICK };
+  g_autofree char *output = NULL;
+
+  if (!agb_child_check (&spec, &output, error))
+    return NULL;
+  GHashTable *live = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_auto (GStrv) lines = g_strsplit (output, "\n", -1);
+  for (char **line = lines; *line != NULL; line++)
+    {
+      char *space = strchr (*line, ' ');
+      if (space != NULL)
+        g_hash_table_insert (live, g_strndup (*line, (gsize)(space - *line)),
+                             g_strdup (space + 1));
+    }
+  return live;
+}
+
+/* --sort takes the words of --columns, "-" in front turns the order round. */
+static char *
+sort_column (const char *sort)
+{
+  gboolean reverse = sort != NULL && *sort == '-';
+  const AgbColumn *column = sort != NULL ? agb_column_find (sort + reverse) : NULL;
+
+  if (column == NULL || column->sort == NULL)
+    return g_strdup (sort);
+  gboolean descending = *column->sort == '-';
+  return g_strconcat (reverse != descending ? "-" : "", column->sort + descending, NULL);
+}
+
+static void
+print_end (Ps *ps)
+{
+  if (ps->ctx->json)
+    agb_print ("%s", ps->rows > 0 ? "\n]\n" : "[]\n");
+  else if (ps->table != NULL && ps->rows > 0)
+    agb_table_print (ps->table);
+}
+
+static gboolean
+show_sessions (Ps *ps, const AgbSessionFilter *filter, GError **error)
+{
+  const char *headers[64] = { NULL };
+  g_autoptr (AgbTable) table = NULL;
+  g_autoptr (AgbCatalog) catalog = agb_catalog_open (AGB_CATALOG_READ_ONLY, error);
+
+  if (catalog == NULL)
+    return FALSE;
+  for (guint i = 0; ps->columns[i] != NULL; i++)
+    {
+      if (i + 1 == G_N_ELEMENTS (headers))
+        {
+          g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "more than %u columns",
+                       (guint)G_N_ELEMENTS (headers) - 1);
+          return FALSE;
+        }
+      headers[i] = ps->columns[i]->header;
+    }
+  if (!ps->ctx->json && !ps->ctx->nul && !ps->ctx->quiet)
+    table = ps->table = agb_table_new (headers);
+  if (!agb_catalog_foreach_session (catalog, filter, show_row, ps, error))
+    return FALSE;
+  print_end (ps);
+  return TRUE;
+}
+
+static const char *const usage[] = {
+  "git agbranch ps [-a | --all] [--search=<text>] [--state=<state>] [--sort=<column>]"
+  " [--columns=<list>] [--live] [-q | -z | --json]",
+  NULL,
+};
+
+static gboolean
+run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
+{
+  gboolean all = FALSE, live = FALSE;
+  g_autofree char *search = NULL, *state = NULL, *sort = NULL, *list = NULL;
+  const GOptionEntry entries[] = {
+    { "all", 'a', 0, G_OPTION_ARG_NONE, &all, "closed sessions too", NULL },
+    { "search", 0, 0, G_OPTION_ARG_STRING, &search, "only where name, path or branch has this text",
+      "<text>" },
+    { "state", 0, 0, G_OPTION_ARG_STRING, &state, "only in this lifecycle state", "<state>" },
+    { "sort", 0, 0, G_OPTION_ARG_STRING, &sort, "order by a column, '-' in front: reversed",
+      "<column>" },
+    { "columns", 0, 0, G_OPTION_ARG_STRING, &list, "the columns to show", "<list>" },
+    { "live", 0, 0, G_OPTION_ARG_NONE, &live, "ask the runtimes for the state of each guest", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+
+  if (!agb_options_parse (ctx, entries, &argc, &argv, 0, error))
+    return FALSE;
+  g_autofree char *whole_list = live && list == NULL ? g_strdup ("name,state,live,sync,agent,age,where") : g_strdup (list);
+  g_autofree const AgbColumn **columns = agb_columns_parse (whole_list, error);
+  if (columns == NULL)
+    return FALSE;
+
+  g_autoptr (GHashTable) states = NULL;
+  if (live && (states = read_live (error)) == NULL)
+    return FALSE;
+  g_autofree char *order = sort_column (sort);
+  AgbSessionFilter filter = {
+    .include_closed = all || g_strcmp0 (state, "closed") == 0,
+    .search = search,
+    .state = state,
+    .sort = order,
+  };
+  Ps ps = { .ctx = ctx, .columns = columns, .live = states };
+  return show_sessions (&ps, &filter, error);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const AgbVerb verb
+      = { .name = "ps", .usage = usage, .flags = AGB_VERB_JSON | AGB_VERB_NUL, .run = run_ps };
+
+  return agb_main (argc, argv, &verb);
+}
