@@ -25,7 +25,8 @@ live_state (Ps *ps, const AgbSession *session)
 {
   if (ps->live == NULL)
     return NULL;
-  const char *state = g_hash_table_lookup (ps->live, session->vm_name);
+  const char *state
+      = session->vm_name != NULL ? g_hash_table_lookup (ps->live, session->vm_name) : NULL;
   return state != NULL ? state : "absent";
 }
 
@@ -155,9 +156,11 @@ show_sessions (Ps *ps, const AgbSessionFilter *filter, GError **error)
   return TRUE;
 }
 
+static const char *const only_name[] = { "name", NULL };
+static const char live_list[] = "name,state,live,sync,agent,age,where";
+
 static const char *const usage[] = {
-  "git agbranch ps [-a | --all] [--search=<text>] [--state=<state>] [--sort=<column>]"
-  " [--columns=<list>] [--live] [-q | -z | --json]",
+  "git agbranch ps [<options>] [-q | -z | --json]",
   NULL,
 };
 
@@ -180,8 +183,8 @@ run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
 
   if (!agb_options_parse (ctx, entries, &argc, &argv, 0, error))
     return FALSE;
-  g_autofree char *whole_list = live && list == NULL ? g_strdup ("name,state,live,sync,agent,age,where") : g_strdup (list);
-  g_autofree const AgbColumn **columns = agb_columns_parse (whole_list, error);
+  g_autofree const AgbColumn **columns
+      = agb_columns_parse (list == NULL && live ? live_list : list, error);
   if (columns == NULL)
     return FALSE;
 
@@ -189,7 +192,9 @@ run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
   if (live && (states = read_live (error)) == NULL)
     return FALSE;
   g_autofree char *order = sort_column (sort);
+  g_autofree const char **needs = agb_columns_needs (columns);
   AgbSessionFilter filter = {
+    .columns = ctx->json ? NULL : ctx->quiet ? only_name : needs,
     .include_closed = all || g_strcmp0 (state, "closed") == 0,
     .search = search,
     .state = state,

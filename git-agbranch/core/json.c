@@ -93,7 +93,8 @@ agb_json_add_strv (cJSON *object, const char *key, const char *const *strv)
 char *
 agb_json_print (const cJSON *value, gboolean indented)
 {
-  char *text = indented ? cJSON_Print (value) : cJSON_PrintUnformatted (value);
+  /* A size to begin with that most values fit in spares growing, a copy each time. */
+  char *text = cJSON_PrintBuffered (value, 2048, indented);
   char *copy = g_strdup (text);
 
   free (text);

@@ -132,15 +132,28 @@ shrink (const AgbTable *table, int *widths, int available)
 }
 
 static void
+print_padding (int columns)
+{
+  while (columns-- > 0)
+    putchar (' ');
+}
+
+static void
 print_cell (const char *text, int width, gboolean right, gboolean last)
 {
-  g_autofree char *shown = agb_fit (text, width);
-  int padding = width - agb_display_width (shown);
+  g_autofree char *cut = NULL;
+  int used = agb_display_width (text);
 
+  if (used > width)
+    {
+      text = cut = agb_fit (text, width);
+      used = agb_display_width (text);
+    }
   if (right)
-    printf ("%*s%s", padding, "", shown);
-  else
-    printf ("%s%*s", shown, last ? 0 : padding, "");
+    print_padding (width - used);
+  fputs (text, stdout);
+  if (!right && !last)
+    print_padding (width - used);
   fputs (last ? "\n" : "  ", stdout);
 }
 

@@ -53,19 +53,19 @@ static const struct {
 
 /* Short words for people; the keys above are columns too. */
 static const AgbColumn words[] = {
-  { "name", "*NAME", "name" },
-  { "state", "STATE", "lifecycle_state" },
-  { "sync", "SYNC", "sync_state" },
-  { "agent", "AGENT", "agent_launch_preset" },
-  { "age", ">AGE", "-created_at" },
-  { "used", ">USED", "-last_used_at" },
-  { "where", "*WHERE", "host_context_path" },
-  { "mode", "MODE", "session_mode" },
-  { "branch", "*BRANCH", "review_branch" },
-  { "vm", "*VM", "vm_name" },
-  { "live", "LIVE", NULL },
-  { "memory", ">MEMORY", "memory_bytes" },
-  { "disk", ">DISK", "disk_bytes" },
+  { "name", "*NAME", "name", { "name" } },
+  { "state", "STATE", "lifecycle_state", { "lifecycle_state" } },
+  { "sync", "SYNC", "sync_state", { "sync_state" } },
+  { "agent", "AGENT", "agent_launch_preset", { "agent_launch_preset", "agent_command_json", "provider_kind" } },
+  { "age", ">AGE", "-created_at", { "created_at" } },
+  { "used", ">USED", "-last_used_at", { "last_used_at" } },
+  { "where", "*WHERE", "host_context_path", { "host_context_path" } },
+  { "mode", "MODE", "session_mode", { "session_mode" } },
+  { "branch", "*BRANCH", "review_branch", { "review_branch" } },
+  { "vm", "*VM", "vm_name", { "vm_name" } },
+  { "live", "LIVE", NULL, { "vm_name" } },
+  { "memory", ">MEMORY", "memory_bytes", { "memory_bytes" } },
+  { "disk", ">DISK", "disk_bytes", { "disk_bytes" } },
 };
 
 static const char default_list[] = "name,state,sync,agent,age,where";
@@ -78,7 +78,7 @@ key_columns (void)
 
   if (columns[0].name == NULL)
     for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
-      columns[i] = (AgbColumn){ keys[i].key, keys[i].key, keys[i].key };
+      columns[i] = (AgbColumn){ keys[i].key, keys[i].key, keys[i].key, { keys[i].key } };
   return columns;
 }
 
@@ -131,6 +131,20 @@ agb_columns_parse (const char *list, GError **error)
       return NULL;
     }
   return g_steal_pointer (&columns);
+}
+
+const char **
+agb_columns_needs (const AgbColumn *const *columns)
+{
+  g_autoptr (GPtrArray) needs = g_ptr_array_new ();
+
+  for (; *columns != NULL; columns++)
+    for (gsize i = 0; i < G_N_ELEMENTS ((*columns)->needs) && (*columns)->needs[i] != NULL; i++)
+      g_ptr_array_add (needs, (gpointer)(*columns)->needs[i]);
+  /* A row without its name is none. */
+  g_ptr_array_add (needs, (gpointer) "name");
+  g_ptr_array_add (needs, NULL);
+  return (const char **)g_ptr_array_free (g_steal_pointer (&needs), FALSE);
 }
 
 static const char *
@@ -217,21 +231,33 @@ agb_column_value (const AgbColumn *column, const AgbSession *session, const char
   return key_value (session, name);
 }
 
+static cJSON *
+text_to_json (const char *text)
+{
+  if (text == NULL)
+    return cJSON_CreateNull ();
+  if (g_utf8_validate (text, -1, NULL))
+    return cJSON_CreateString (text);
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  return cJSON_CreateString (valid);
+}
+
 cJSON *
 agb_session_to_json (const AgbSession *session)
 {
   cJSON *object = cJSON_CreateObject ();
 
+  /* The keys are not copied: `ps` makes thousands of them. */
   for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
     if (keys[i].kind == KIND_TEXT)
-      agb_json_add_string (object, keys[i].key, text_field (session, keys[i].offset));
+      cJSON_AddItemToObjectCS (object, keys[i].key,
+                               text_to_json (text_field (session, keys[i].offset)));
     else
       {
         gint64 number = G_STRUCT_MEMBER (gint64, session, keys[i].offset);
-        if (keys[i].kind == KIND_FLAG)
-          cJSON_AddBoolToObject (object, keys[i].key, number != 0);
-        else
-          cJSON_AddNumberToObject (object, keys[i].key, (double)number);
+        cJSON_AddItemToObjectCS (object, keys[i].key,
+                                 keys[i].kind == KIND_FLAG ? cJSON_CreateBool (number != 0)
+                                                           : cJSON_CreateNumber ((double)number));
       }
   return object;
 }

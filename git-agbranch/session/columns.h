@@ -10,6 +10,7 @@ typedef struct {
   const char *name;   /* as in --columns */
   const char *header; /* for AgbTable: "*" may be cut, ">" is right-aligned */
   const char *sort;   /* column of the catalog, "-" in front: descending */
+  const char *needs[4]; /* columns of the catalog that its value is made from */
 } AgbColumn;
 
 /* NAME's column: a short word (name, state, sync, agent, age, …) or a JSON key of `ps`; NULL when
@@ -19,6 +20,9 @@ const AgbColumn *agb_column_find (const char *name);
 /* Columns for LIST ("name,state"; NULL: the ones that fit 80 columns), NULL-ended; the caller frees
  * the array.  NULL and AGB_ERROR_USER with the nearest name for an unknown one. */
 const AgbColumn **agb_columns_parse (const char *list, GError **error);
+
+/* What COLUMNS need of the catalog, for AgbSessionFilter; NULL-ended, the caller frees the array. */
+const char **agb_columns_needs (const AgbColumn *const *columns);
 
 /* The value of COLUMN in SESSION as text, NULL for none; not escaped.  LIVE is what the runtime says
  * now, or NULL.  The caller frees. */

@@ -29,7 +29,7 @@ session_of_guest (State *state, const char *vm_name)
 
   g_hash_table_iter_init (&iter, state->sessions);
   while (g_hash_table_iter_next (&iter, NULL, &session))
-    if (g_str_equal (((AgbSession *)session)->vm_name, vm_name))
+    if (g_strcmp0 (((AgbSession *)session)->vm_name, vm_name) == 0)
       return session;
   return NULL;
 }
@@ -54,7 +54,8 @@ may_lack_guest (const AgbSession *session)
   static const char *const states[]
       = { "preparing_base", "cloning", "starting", "destroying", "closed", NULL };
 
-  return g_strv_contains (states, session->lifecycle_state) && agb_upkeep_is_busy (session->name);
+  return session->lifecycle_state != NULL && g_strv_contains (states, session->lifecycle_state)
+         && agb_upkeep_is_busy (session->name);
 }
 
 static void
@@ -69,7 +70,8 @@ report_missing_guests (State *state)
       const AgbSession *session = value;
 
       if (!is_live (session) || g_strcmp0 (session->runtime, state->runtime) != 0
-          || g_hash_table_contains (state->guests, session->vm_name) || may_lack_guest (session))
+          || session->vm_name == NULL || g_hash_table_contains (state->guests, session->vm_name)
+          || may_lack_guest (session))
         continue;
       g_autofree char *fix = g_strdup_printf ("git agbranch repair %s", session->name);
       agb_doctor_add (state->doctor, AGB_FINDING_PROBLEM, "guests", fix,

@@ -113,7 +113,8 @@ static const struct {
 };
 
 static const char indexes[]
-    = "CREATE INDEX IF NOT EXISTS agb_sync_runs_by_session ON sync_runs (session_name, id);"
+    = "CREATE INDEX IF NOT EXISTS agb_sessions_by_time ON sessions (created_at, name);"
+      "CREATE INDEX IF NOT EXISTS agb_sync_runs_by_session ON sync_runs (session_name, id);"
       "CREATE INDEX IF NOT EXISTS agb_events_by_session ON session_events (session_name, id);"
       "CREATE UNIQUE INDEX IF NOT EXISTS agb_operations_by_session ON operations (session_name);";
 

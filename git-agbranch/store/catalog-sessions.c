@@ -118,11 +118,17 @@ agb_session_copy (const AgbSession *session)
   return copy;
 }
 
+/* All columns in their place, NULL for those that are not in ONLY (NULL: all are). */
 static void
-append_columns (GString *sql)
+append_columns (GString *sql, const char *const *only)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
-    g_string_append_printf (sql, "%s%s", i > 0 ? ", " : "", fields[i].name);
+    {
+      gboolean wanted = only == NULL || g_strv_contains (only, fields[i].name);
+
+      g_string_append (sql, i > 0 ? ", " : "");
+      g_string_append (sql, wanted ? fields[i].name : "NULL");
+    }
 }
 
 /* The strings stay SQLite's, and are good until the next step. */
@@ -141,7 +147,7 @@ upsert_sql (void)
 {
   GString *sql = g_string_new ("INSERT INTO sessions (");
 
-  append_columns (sql);
+  append_columns (sql, NULL);
   g_string_append (sql, ") VALUES (");
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
     g_string_append_printf (sql, "%s:%s", i > 0 ? ", " : "", fields[i].name);
@@ -301,7 +307,7 @@ agb_catalog_get_session (AgbCatalog *catalog, const char *name, GError **error)
   AgbSession row = { 0 };
   gboolean found = FALSE;
 
-  append_columns (sql);
+  append_columns (sql, NULL);
   g_string_append (sql, " FROM sessions WHERE name = :name");
   g_autoptr (sqlite3_stmt) statement = agb_catalog_prepare (catalog, sql->str, error);
   if (statement == NULL)
@@ -346,7 +352,7 @@ select_sql (const AgbSessionFilter *filter)
   GString *sql = g_string_new ("SELECT ");
   gboolean descending = filter->sort != NULL && *filter->sort == '-';
 
-  append_columns (sql);
+  append_columns (sql, filter->columns);
   g_string_append (sql, " FROM sessions WHERE 1");
   if (!filter->include_closed && g_strcmp0 (filter->state, "closed") != 0)
     g_string_append (sql, " AND lifecycle_state IS NOT 'closed'");

@@ -105,6 +105,7 @@ typedef struct {
   const char *state;          /* lifecycle_state; NULL: all */
   const char *git_common_dir; /* only of this repository; NULL: all */
   const char *sort;           /* a column, "-" in front: descending; NULL: created_at */
+  const char *const *columns; /* the ones that are read, the others are NULL or 0; NULL: all */
 } AgbSessionFilter;
 
 /* Calls FUNC for each row in order until it returns FALSE; the row belongs to the catalog and ends
