@@ -137,6 +137,9 @@ agb_progress_update (AgbProgress *progress, guint64 done, guint64 total, const c
   draw (progress, detail);
 }
 
+static void say (AgbProgress *progress, const char *prefix, const char *format, va_list args)
+    G_GNUC_PRINTF (3, 0);
+
 static void
 say (AgbProgress *progress, const char *prefix, const char *format, va_list args)
 {

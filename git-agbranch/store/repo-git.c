@@ -149,7 +149,6 @@ agb_repo_is_dirty (AgbRepo *repo, gboolean *ret_dirty, guint *ret_untracked, GEr
   if (repo->work_tree != NULL)
     {
       g_auto (GStrv) envp = work_tree_env (repo);
-      g_autofree char *first = NULL;
       g_auto (AgbChildResult) result = { 0 };
       const AgbChildSpec spec
           = { .argv = argv, .cwd = repo->work_tree, .envp = envp, .timeout_ms = AGB_TIMEOUT_GIT };
