@@ -145,6 +145,15 @@ agb_gate_accept (AgbGate *gate, GError **error)
   return FALSE;
 }
 
+char *
+agb_gate_planned_keep_path (AgbGate *gate)
+{
+  if (gate->pack_name == NULL || gate_unpacks (gate) || has_pack (gate))
+    return NULL;
+  g_autofree char *name = g_strconcat (gate->pack_name, ".keep", NULL);
+  return g_build_filename (gate->object_dirs[0], "pack", name, NULL);
+}
+
 const char *
 agb_gate_keep_path (AgbGate *gate)
 {

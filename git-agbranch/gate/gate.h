@@ -59,6 +59,9 @@ gboolean agb_gate_run_hook (AgbGate *gate, GError **error);
 gboolean agb_gate_accept (AgbGate *gate, GError **error);
 /* The .keep file as an absolute path for the journal, NULL when there is none. */
 const char *agb_gate_keep_path (AgbGate *gate);
+/* Where agb_gate_accept will put it, for the journal before; NULL: it will make none.  The caller
+ * frees. */
+char *agb_gate_planned_keep_path (AgbGate *gate);
 void agb_gate_finish (AgbGate *gate);
 
 /* Remove the quarantines that killed processes left in REPO; FUNC (may be NULL) is told each path. */

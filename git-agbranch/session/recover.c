@@ -1,6 +1,7 @@
 #include "session/recover.h"
 
 #include "core/error.h"
+#include "core/fault.h"
 #include "gate/gate.h"
 #include "session/close.h"
 #include "session/open.h"
@@ -40,16 +41,37 @@ settle_refs (AgbRepo *repo, const AgbJournal *journal, gboolean *ret_forward, GE
          || agb_ref_updates_apply (repo, back, "agbranch: recover", error);
 }
 
-/* The keep file of a pack that was moved in: only one of ours, only where packs are. */
-static void
-remove_keep (AgbRepo *repo, const AgbJournal *journal)
+/* The keep file of a pack that was being moved in (only one of ours, only where packs are): without
+ * an index beside it the pack is no pack yet, and git's own gc would leave it for ever. */
+static gboolean
+remove_keep (AgbRepo *repo, const AgbJournal *journal, GError **error)
 {
   const char *path = agb_journal_get (journal, "keep");
   g_autofree char *folder = g_build_filename (agb_repo_common_dir (repo), "objects", "pack", NULL);
+  g_autofree char *parent = path != NULL ? g_path_get_dirname (path) : NULL;
 
-  if (path != NULL && g_str_has_prefix (path, folder) && g_str_has_suffix (path, ".keep")
-      && strstr (path, "/../") == NULL)
-    unlink (path);
+  if (path == NULL || !g_str_equal (parent, folder) || !g_str_has_suffix (path, ".keep"))
+    return TRUE;
+  g_autofree char *stem = g_strndup (path, strlen (path) - strlen (".keep"));
+  g_autofree char *index = g_strconcat (stem, ".idx", NULL);
+  g_autofree char *pack = g_strconcat (stem, ".pack", NULL);
+  g_autofree char *reverse = g_strconcat (stem, ".rev", NULL);
+  if (!agb_fault_point ("recover: remove keep", error))
+    return FALSE;
+  if (!g_file_test (index, G_FILE_TEST_EXISTS))
+    {
+      unlink (pack);
+      unlink (reverse);
+    }
+  unlink (path);
+  return TRUE;
+}
+
+/* What a killed gate left in REPO. */
+static gboolean
+sweep (AgbRepo *repo, const AgbJournal *journal, GError **error)
+{
+  return remove_keep (repo, journal, error) && agb_gate_sweep (repo, FALSE, NULL, NULL, error);
 }
 
 /* The state that the catalog shows after an operation that was taken back, from what the guest is. */
@@ -130,7 +152,8 @@ recover_sync (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRe
   if (g_str_equal (journal->operation.step, "refs")
       && !settle_refs (repo, journal, &forward, error))
     return FALSE;
-  remove_keep (repo, journal);
+  if (!sweep (repo, journal, error))
+    return FALSE;
   *ret = forward ? AGB_RECOVER_RESUMED : AGB_RECOVER_ROLLED_BACK;
   return finish_run (env, session, journal, forward, error)
          && agb_catalog_update_session (env->catalog, session->name, error, "sync_state",
@@ -175,8 +198,8 @@ recover_close (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbR
   if (repo != NULL && cJSON_HasObjectItem (journal->data, "refs")
       && !settle_refs (repo, journal, &forward, error))
     return FALSE;
-  if (repo != NULL)
-    remove_keep (repo, journal);
+  if (repo != NULL && !sweep (repo, journal, error))
+    return FALSE;
   if (g_strv_contains (before_destroy, journal->operation.step))
     {
       *ret = AGB_RECOVER_ROLLED_BACK;

@@ -49,10 +49,11 @@ accept (AgbHeld *held, AgbJournal *journal, AgbGate *gate, const char *ref, cons
   g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
 
   agb_ref_updates_add (updates, ref, NULL, oid);
-  agb_journal_set (journal, "keep", agb_gate_keep_path (gate));
+  g_autofree char *keep = agb_gate_planned_keep_path (gate);
+
+  agb_journal_set (journal, "keep", keep);
   if (!agb_journal_step (journal, "rescue-accept", error) || !agb_gate_accept (gate, error))
     return FALSE;
-  agb_journal_set (journal, "keep", agb_gate_keep_path (gate));
   agb_journal_set_value (journal, "refs", agb_ref_updates_to_json (updates));
   if (!agb_journal_step (journal, "rescue-refs", error)
       || !agb_ref_updates_apply (held->repo, updates, "agbranch: rescue", error))

@@ -344,10 +344,11 @@ accept_and_move (Syncing *sync, const AgbRefUpdates *updates, GError **error)
 {
   AgbHeld *held = sync->held;
 
-  agb_journal_set (sync->journal, "keep", agb_gate_keep_path (sync->gate));
+  g_autofree char *keep = agb_gate_planned_keep_path (sync->gate);
+
+  agb_journal_set (sync->journal, "keep", keep);
   if (!agb_journal_step (sync->journal, "accept", error) || !agb_gate_accept (sync->gate, error))
     return FALSE;
-  agb_journal_set (sync->journal, "keep", agb_gate_keep_path (sync->gate));
   agb_journal_set_value (sync->journal, "refs", agb_ref_updates_to_json (updates));
   if (!agb_journal_step (sync->journal, "refs", error))
     return FALSE;
