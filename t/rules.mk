@@ -14,10 +14,10 @@ test-programs: $(UNITS) $(TOOLS)
 # With SANITIZE=address,undefined: the unit programs and the scripts that reach most of the library for
 # their time.
 SANITIZED_TESTS ?= $(wildcard t/t0000-*.sh t/t0001-*.sh t/t1000-*.sh t/t2[0-9]00-*.sh t/t3000-*.sh \
-	t/t3100-*.sh t/t3200-*.sh t/t5000-*.sh t/t6[0-9]00-*.sh t/hostile/t[0-9]*.sh)
+	t/t3100-*.sh t/t3200-*.sh t/t5000-*.sh t/t0500-*.sh t/t6[0-9]00-*.sh t/hostile/t[0-9]*.sh)
 .PHONY: test-sanitized
 test-sanitized: programs test-programs
-	@ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
 		t/run-tests.sh "$(BUILD)" "$(JOBS)" $(SANITIZED_TESTS) $(UNITS)
 
 demo: deps

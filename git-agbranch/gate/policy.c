@@ -54,10 +54,12 @@ void
 gate_add_finding (AgbGate *gate, const char *kind, const char *path)
 {
   g_autofree char *escaped = agb_escape (path, -1);
-  char *finding = g_strdup_printf ("%s: %s", kind, escaped);
+  g_autofree char *finding = g_strdup_printf ("%s: %s", kind, escaped);
 
-  if (g_hash_table_add (gate->found, finding))
-    g_ptr_array_add (gate->findings, finding);
+  if (g_hash_table_contains (gate->found, finding))
+    return;
+  g_hash_table_add (gate->found, finding);
+  g_ptr_array_add (gate->findings, g_steal_pointer (&finding));
 }
 
 static gboolean
