@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 enum {
-  DEFAULT_UNPACK_LIMIT = 100, /* git's own */
+  DEFAULT_UNPACK_LIMIT = 100,    /* git's own */
+  LARGE_PACK = 16 * 1024 * 1024, /* few objects, but writing them again would take long */
   DEFAULT_GC_AUTO = 6700,
   DEFAULT_PACK_LIMIT = 50,
 };
@@ -38,7 +39,8 @@ gate_unpacks (AgbGate *gate)
   gint64 limit = number_of (gate, "fetch.unpackLimit",
                             number_of (gate, "transfer.unpackLimit", DEFAULT_UNPACK_LIMIT));
 
-  return !agb_repo_is_partial (gate->repo) && gate->pack_objects < limit;
+  return !agb_repo_is_partial (gate->repo) && gate->pack_objects < limit
+         && gate->pack_bytes < LARGE_PACK;
 }
 
 static gboolean
@@ -95,8 +97,7 @@ move_pack (AgbGate *gate, GError **error)
       /* git 2.39 writes a .rev only when told to. */
       if (rename (inside, outside) != 0 && !(errno == ENOENT && i == 2))
         return agb_error_set_errno (error, errno, "move the pack to", outside);
-      if (i == 0)
-        gate->keep_path = g_steal_pointer (&outside);
+      gate->moved = TRUE;
     }
   return agb_fsync_folder (folder, error);
 }
@@ -107,7 +108,7 @@ remove_pack (AgbGate *gate)
 {
   static const char *const suffixes[] = { ".idx", ".rev", ".pack", ".keep" };
 
-  for (gsize i = 0; gate->keep_path != NULL && i < G_N_ELEMENTS (suffixes); i++)
+  for (gsize i = 0; gate->moved && i < G_N_ELEMENTS (suffixes); i++)
     {
       g_autofree char *path = g_strdup (gate->keep_path);
       g_autofree char *other = NULL;
@@ -116,7 +117,7 @@ remove_pack (AgbGate *gate)
       other = g_strconcat (path, suffixes[i], NULL);
       unlink (other);
     }
-  g_clear_pointer (&gate->keep_path, g_free);
+  gate->moved = FALSE;
 }
 
 /* The same pack is in the store already: a sync that was repeated. */
@@ -138,7 +139,10 @@ agb_gate_accept (AgbGate *gate, GError **error)
   if (gate_unpacks (gate))
     return unpack (gate, error);
   if (has_pack (gate))
-    return TRUE;
+    {
+      g_clear_pointer (&gate->keep_path, g_free);
+      return TRUE;
+    }
   if (move_pack (gate, error))
     return TRUE;
   remove_pack (gate);

@@ -57,14 +57,16 @@ gboolean agb_gate_run_hook (AgbGate *gate, GError **error);
  * durable when it returns.  The caller then moves refs and calls agb_gate_finish; a kill between leaves
  * objects that git's own gc removes, and a keep file named in the journal. */
 gboolean agb_gate_accept (AgbGate *gate, GError **error);
-/* The .keep file as an absolute path for the journal, NULL when there is none. */
+/* Where accept puts the .keep file, as an absolute path for the journal: known after receive; NULL when
+ * there is to be none. */
 const char *agb_gate_keep_path (AgbGate *gate);
 /* Where agb_gate_accept will put it, for the journal before; NULL: it will make none.  The caller
  * frees. */
 char *agb_gate_planned_keep_path (AgbGate *gate);
 void agb_gate_finish (AgbGate *gate);
 
-/* Remove the quarantines that killed processes left in REPO; FUNC (may be NULL) is told each path. */
+/* Remove the quarantines and .keep files that killed processes left in REPO, once their refs are
+ * recovered; FUNC (may be NULL) is told each path. */
 typedef void (*AgbGateSweepFunc) (const char *path, gpointer data);
 gboolean agb_gate_sweep (AgbRepo *repo, gboolean dry_run, AgbGateSweepFunc func, gpointer data,
                          GError **error);

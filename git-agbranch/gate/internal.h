@@ -4,6 +4,9 @@
 #include "gate/gate.h"
 #include "gate/pack-scan.h"
 
+/* Begins the text in a .keep of ours; the identity of the process follows. */
+#define GATE_KEEP_TEXT "agbranch "
+
 typedef struct {
   AgbPackLimits pack;
   guint64 path_length;   /* bytes of one path */
@@ -24,13 +27,15 @@ struct AgbGate {
   char *staged_path;
 
   GateLimits limits;
-  char **object_dirs; /* of the repository and its alternates */
-  int hold_fd;        /* locked while we live */
-  char *quarantine;   /* a bare repository of its own: GIT_DIR of every git of the gate */
-  char **envp;        /* for plumbing in the quarantine */
-  guint pack_objects; /* as its header says */
-  char *pack_name;    /* "pack-HASH" in the quarantine; NULL: nothing was received */
-  char *keep_path;
+  char **object_dirs;  /* of the repository and its alternates */
+  int hold_fd;         /* locked while we live */
+  char *quarantine;    /* a bare repository of its own: GIT_DIR of every git of the gate */
+  char **envp;         /* for plumbing in the quarantine */
+  guint64 pack_bytes;  /* of the stream */
+  guint pack_objects;  /* as its header says */
+  char *pack_name;     /* "pack-HASH" in the quarantine; NULL: nothing was received */
+  char *keep_path;     /* where its .keep will be; NULL: none */
+  gboolean moved;      /* the first file of the pack is in the store */
   GPtrArray *commits;  /* new commits, newest first (GateCommit) */
   GPtrArray *findings; /* strings; NULL-ended once the check is over */
   GHashTable *found;   /* set of the strings in findings */
@@ -132,3 +137,6 @@ const char *gate_symlink_rule (const char *path, const char *target, gsize lengt
                                const char **ret_why);
 /* TRUE for the URLs that a submodule may have. */
 gboolean gate_url_is_plain (const char *url);
+
+/* ref-locks.c: nobody else of ours is in a ref transaction */
+gboolean gate_remove_stale_locks (AgbRepo *repo, const AgbRefUpdates *updates, GError **error);

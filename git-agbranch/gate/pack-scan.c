@@ -84,6 +84,12 @@ agb_pack_scan_free (AgbPackScan *scan)
   g_free (scan);
 }
 
+guint64
+agb_pack_scan_bytes (const AgbPackScan *scan)
+{
+  return scan->position;
+}
+
 guint
 agb_pack_scan_objects (const AgbPackScan *scan)
 {

@@ -30,5 +30,8 @@ gboolean agb_pack_scan_feed (AgbPackScan *scan, const void *data, gsize length, 
 /* The stream is over: AGB_ERROR_SYNC unless the pack was complete and its checksum right. */
 gboolean agb_pack_scan_end (AgbPackScan *scan, GError **error);
 
+/* Bytes taken so far. */
+guint64 agb_pack_scan_bytes (const AgbPackScan *scan);
+
 /* The number of objects that the pack header promised. */
 guint agb_pack_scan_objects (const AgbPackScan *scan);

@@ -171,11 +171,36 @@ is_abandoned (const char *path)
          && g_get_real_time () / G_USEC_PER_SEC - (gint64)info.st_mtime > 60;
 }
 
-gboolean
-agb_gate_sweep (AgbRepo *repo, gboolean dry_run, AgbGateSweepFunc func, gpointer data,
-                GError **error)
+/* TRUE when PATH is a .keep that a process which is gone made for the time between the pack and the
+ * refs. */
+static gboolean
+is_orphaned_keep (const char *path)
 {
-  g_autofree char *parent = g_build_filename (agb_repo_common_dir (repo), "agbranch", NULL);
+  g_autofree char *text = NULL;
+  AgbProcessId owner;
+
+  return g_file_get_contents (path, &text, NULL, NULL) && g_str_has_prefix (text, GATE_KEEP_TEXT)
+         && agb_process_parse (g_strchomp (text) + strlen (GATE_KEEP_TEXT), &owner)
+         && !agb_process_alive (&owner);
+}
+
+static gboolean
+is_quarantine (const char *name)
+{
+  return g_str_has_prefix (name, folder_prefix);
+}
+
+static gboolean
+is_keep (const char *name)
+{
+  return g_str_has_suffix (name, ".keep");
+}
+
+static gboolean
+sweep_folder (const char *parent, gboolean (*is_ours) (const char *name),
+              gboolean (*is_left) (const char *path), gboolean dry_run, AgbGateSweepFunc func,
+              gpointer data, GError **error)
+{
   g_autoptr (GDir) folder = g_dir_open (parent, 0, NULL);
   const char *name;
 
@@ -183,7 +208,7 @@ agb_gate_sweep (AgbRepo *repo, gboolean dry_run, AgbGateSweepFunc func, gpointer
     {
       g_autofree char *path = g_build_filename (parent, name, NULL);
 
-      if (!g_str_has_prefix (name, folder_prefix) || !is_abandoned (path))
+      if (!is_ours (name) || !is_left (path))
         continue;
       if (func != NULL)
         func (path, data);
@@ -191,4 +216,15 @@ agb_gate_sweep (AgbRepo *repo, gboolean dry_run, AgbGateSweepFunc func, gpointer
         return FALSE;
     }
   return TRUE;
+}
+
+gboolean
+agb_gate_sweep (AgbRepo *repo, gboolean dry_run, AgbGateSweepFunc func, gpointer data,
+                GError **error)
+{
+  g_autofree char *quarantines = g_build_filename (agb_repo_common_dir (repo), "agbranch", NULL);
+  g_autofree char *packs = g_build_filename (agb_repo_common_dir (repo), "objects", "pack", NULL);
+
+  return sweep_folder (quarantines, is_quarantine, is_abandoned, dry_run, func, data, error)
+         && sweep_folder (packs, is_keep, is_orphaned_keep, dry_run, func, data, error);
 }

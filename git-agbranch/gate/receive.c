@@ -225,6 +225,8 @@ remember_pack (AgbGate *gate, const char *output, GError **error)
     }
   g_autofree char *hash = g_strndup (output + 5, length);
   gate->pack_name = g_strconcat ("pack-", hash, NULL);
+  if (!gate_unpacks (gate))
+    gate->keep_path = g_strconcat (gate->object_dirs[0], "/pack/", gate->pack_name, ".keep", NULL);
   return TRUE;
 }
 
@@ -263,6 +265,17 @@ fsck_option (AgbGate *gate)
   return g_string_free (option, FALSE);
 }
 
+/* Who made the .keep, so that agb_gate_sweep finds those of the dead. */
+static char *
+keep_option (void)
+{
+  AgbProcessId self;
+
+  agb_process_self (&self);
+  g_autofree char *text = agb_process_format (&self);
+  return g_strconcat ("--keep=", GATE_KEEP_TEXT, text, NULL);
+}
+
 static gboolean
 index_pack (AgbGate *gate, Spool *spool, GError **error)
 {
@@ -273,6 +286,7 @@ index_pack (AgbGate *gate, Spool *spool, GError **error)
   g_autofree char *mode
       = g_strconcat ("core.sharedRepository=", shared != NULL ? shared : "false", NULL);
   g_autofree char *empty = gate_quarantine_path (gate, "empty");
+  g_autofree char *keep = keep_option ();
   /* What is unpacked later need not be synced here. */
   const char *const argv[]
       = { "git",
@@ -288,7 +302,7 @@ index_pack (AgbGate *gate, Spool *spool, GError **error)
           "--stdin",
           "--fix-thin",
           check,
-          "--keep=agbranch",
+          keep,
           max_size,
           NULL };
   g_auto (AgbChildResult) result = { 0 };
@@ -316,6 +330,7 @@ agb_gate_receive (AgbGate *gate, int fd, GError **error)
   if (!spool_open (gate, &spool, error) || !spool_all (&spool, fd, error)
       || !stage (gate, &spool, error))
     return FALSE;
+  gate->pack_bytes = agb_pack_scan_bytes (spool.scan);
   gate->pack_objects = agb_pack_scan_objects (spool.scan);
   /* git makes no pack of nothing; then the commit must be one that the host has. */
   return gate->pack_objects == 0 || index_pack (gate, &spool, error);
