@@ -31,7 +31,7 @@ nothing_outside () {
 }
 
 echo bait >bait
-: >archive >err >out
+touch archive err out
 mkdir d
 $make_tar >listed || error 'no corpus'
 

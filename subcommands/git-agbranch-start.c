@@ -1,0 +1,61 @@
+/* start: bring a session's guest, its shell window and, if asked, its agent back.  Killed half-way: a
+ * second start, or repair, goes on. */
+#include "core/main.h"
+#include "core/output.h"
+#include "guest/tmux.h"
+#include "session/agent-run.h"
+#include "session/start.h"
+
+static void
+print_started (AgbContext *ctx, const AgbSession *session, gboolean resumed)
+{
+  if (!ctx->json)
+    {
+      agb_print ("session '%s' is running%s\n", session->name,
+                 resumed ? ", its agent was started again" : "");
+      return;
+    }
+  g_autoptr (cJSON) object = cJSON_CreateObject ();
+  agb_json_add_string (object, "session", session->name);
+  agb_json_add_string (object, "vm_name", session->vm_name);
+  agb_json_add_string (object, "lifecycle_state", session->lifecycle_state);
+  cJSON_AddBoolToObject (object, "agent_resumed", resumed);
+  agb_print_json (object, FALSE);
+}
+
+static const char *const usage[]
+    = { "git agbranch start [--resume-agent] [--json] [<session>]", NULL };
+
+static gboolean
+run_start (AgbContext *ctx, int argc, char **argv, GError **error)
+{
+  gboolean resume = FALSE, resumed = FALSE;
+  const GOptionEntry entries[] = {
+    { "resume-agent", 0, 0, G_OPTION_ARG_NONE, &resume, "start the agent again too", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+
+  if (!agb_options_parse (ctx, entries, &argc, &argv, 0, error))
+    return FALSE;
+  g_autoptr (AgbEnv) env = agb_env_open (0, NULL, ctx->progress, error);
+  g_autoptr (AgbHeld) held
+      = env != NULL ? agb_hold (env, ctx->session, "start", TRUE, error) : NULL;
+  if (held == NULL || !agb_session_start (env, held->session, held->runtime, NULL, error)
+      || !agb_tmux_start (held->runtime, held->session, error))
+    return FALSE;
+  if ((resume || agb_settings_bool (held->settings, "agbranch.resumeAgent"))
+      && !agb_session_agent_resume (held, &resumed, error))
+    return FALSE;
+  print_started (ctx, held->session, resumed);
+  return TRUE;
+}
+
+int
+main (int argc, char **argv)
+{
+  static const AgbVerb verb = {
+    .name = "start", .usage = usage, .flags = AGB_VERB_JSON | AGB_VERB_SESSION, .run = run_start
+  };
+
+  return agb_main (argc, argv, &verb);
+}
