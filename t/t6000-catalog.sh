@@ -78,6 +78,12 @@ test_expect_success 'sessions: insert, get, list by state, text and order' '
 	expect_code 1 catalog list name idle && grep "^hint: one of: .*repairing" err
 '
 
+test_expect_success 'columns that are not asked for stay empty' '
+	FEW=1 catalog list >out &&
+	printf "%s\n" "one|agbranch-one|running|/r/.git|0|0" "two|agbranch-two|stopped|/other/.git|0|0" >expected &&
+	test_cmp expected out
+'
+
 test_expect_success 'a live name of another repository says where it lives; a closed one is free' '
 	expect_code 1 catalog insert one /elsewhere/.git &&
 	grep "there is a session .one. already, of ./r/.git." err &&

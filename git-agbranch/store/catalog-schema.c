@@ -112,6 +112,7 @@ static const struct {
   { "operations", operation_columns, G_N_ELEMENTS (operation_columns) },
 };
 
+/* The first one is the order in which `ps` lists: without it the rows would be sorted each time. */
 static const char indexes[]
     = "CREATE INDEX IF NOT EXISTS agb_sessions_by_time ON sessions (created_at, name);"
       "CREATE INDEX IF NOT EXISTS agb_sync_runs_by_session ON sync_runs (session_name, id);"

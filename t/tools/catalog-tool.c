@@ -4,7 +4,7 @@
  *     open | read                         make or migrate; read only
  *     insert NAME COMMON_DIR [STATE]      a session
  *     update NAME [COLUMN VALUE]          "" is NULL
- *     get NAME | list [SORT [STATE [SEARCH]]]
+ *     get NAME | list [SORT [STATE [SEARCH]]]   ALL=1: closed ones too, FEW=1: not all columns
  *     fill NAME COUNT                     COUNT transactions of one event each, a line when durable
  *     event NAME TEXT | events NAME AFTER SINCE LIMIT
  *     sync NAME RESULT | syncs NAME
@@ -151,10 +151,13 @@ look (AgbCatalog *catalog, const char *command, char **operands, GError **error)
     }
   if (g_str_equal (command, "list"))
     {
+      static const char *const few[]
+          = { "name", "vm_name", "lifecycle_state", "git_common_dir", NULL };
       const AgbSessionFilter filter = { .sort = operand (operands, 0),
                                         .state = operand (operands, 1),
                                         .search = operand (operands, 2),
-                                        .include_closed = g_getenv ("ALL") != NULL };
+                                        .include_closed = g_getenv ("ALL") != NULL,
+                                        .columns = g_getenv ("FEW") != NULL ? few : NULL };
       return agb_catalog_foreach_session (catalog, &filter, print_session, NULL, error);
     }
   if (g_str_equal (command, "events"))
