@@ -5,6 +5,8 @@
 #include "core/output.h"
 #include "subcommands/open-options.h"
 
+#include <string.h>
+
 static const char *const usage[] = {
   "git agbranch open [<options>] <session> [-- <command>...]",
   "git agbranch open --clone=<url> [--ref=<ref>] [<options>] <session> [-- <command>...]",
@@ -51,7 +53,10 @@ check_options (const AgbContext *ctx, const Options *options, GError **error)
     }
   if (options->repo != NULL && agb_is_repository_url (options->repo))
     {
-      g_autofree char *url = g_shell_quote (options->repo);
+      static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "@:/._-";
+      const char *given = options->repo;
+      g_autofree char *url
+          = strspn (given, plain) == strlen (given) ? g_strdup (given) : g_shell_quote (given);
       g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "--repo takes a path, not the address %s",
                    url);
       agb_error_hint (error,

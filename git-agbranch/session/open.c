@@ -79,9 +79,9 @@ check_review_branch (AgbRepo *repo, AgbSession *session, char **ret_oid, GError 
                "branch '%s' is left from an earlier session and not merged into the base",
                session->review_branch);
   agb_error_hint (error,
-                  "merge it, delete it (git branch -D %s) or keep it under another name: "
-                  "git branch -m %s <name>",
-                  session->review_branch, session->review_branch);
+                  "merge it (git merge %s), rename it (git branch -m %s <name>) or delete it (git "
+                  "branch -D %s)",
+                  session->review_branch, session->review_branch, session->review_branch);
   return FALSE;
 }
 

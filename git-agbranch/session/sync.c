@@ -105,12 +105,16 @@ static void
 block_dirty (Syncing *sync)
 {
   const char *name = sync->held->session->name;
+  const AgbCloneState *state = &sync->state;
 
-  block (sync, "guest_dirty", "'%s' has %u changed and %u untracked files that are not committed%s",
-         name, sync->state.dirty, sync->state.untracked,
-         sync->state.pending ? ", and a merge or rebase is under way" : "");
+  if (state->dirty > 0 || state->untracked > 0)
+    block (sync, "guest_dirty", "'%s' has work that is not committed: %u changed, %u untracked%s",
+           name, state->dirty, state->untracked,
+           state->pending ? "; a merge or rebase is under way" : "");
+  else
+    block (sync, "guest_dirty", "in '%s' a merge or rebase is under way", name);
   sync->outcome->hint = g_strdup_printf (
-      "commit them in the session, or take them along: git agbranch sync %s --include-dirty", name);
+      "commit it in the session, or take it along: git agbranch sync %s --include-dirty", name);
 }
 
 static void
@@ -287,7 +291,6 @@ receive (Syncing *sync, GError **error)
 
   if (strcmp (request.new_oid, request.old_oid) == 0)
     return agb_gate_stage_existing (held->repo, &request, error);
-  agb_progress_phase (held->env->progress, "receiving commits");
   sync->gate = agb_gate_new (held->repo, held->settings, &request, held->env->progress, error);
   if (sync->gate == NULL)
     return FALSE;
@@ -352,6 +355,7 @@ accept_and_move (Syncing *sync, const AgbRefUpdates *updates, GError **error)
   agb_journal_set_value (sync->journal, "refs", agb_ref_updates_to_json (updates));
   if (!agb_journal_step (sync->journal, "refs", error))
     return FALSE;
+  agb_progress_phase (held->env->progress, "moving the review branch");
   if (!agb_ref_updates_apply (held->repo, updates, "agbranch: sync", error))
     {
       sync->half_moved = any_moved (held->repo, updates);
@@ -382,21 +386,17 @@ move_refs (Syncing *sync, GError **error)
 static gboolean
 run_sync (Syncing *sync, GError **error)
 {
-  AgbHeld *held = sync->held;
-
   if (!ask_guest (sync, error) || !receive (sync, error) || !find_reason (sync, error))
     return FALSE;
   sync->outcome->staged_path = g_strdup (sync->run.staging_path);
   if (sync->outcome->blocked || sync->gate == NULL)
     return write_patch (sync, error);
 
-  agb_progress_phase (held->env->progress, "checking what arrived");
   if (!agb_gate_check (sync->gate, error))
     return FALSE;
   sync->outcome->findings = g_strdupv ((char **)agb_gate_findings (sync->gate));
   if (!write_patch (sync, error) || !agb_gate_run_hook (sync->gate, error))
     return FALSE;
-  agb_progress_phase (held->env->progress, "moving the review branch");
   return move_refs (sync, error);
 }
 
