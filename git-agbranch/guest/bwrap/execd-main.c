@@ -667,12 +667,24 @@ set_limits (char **arguments)
       }
 }
 
+/* When memory runs out, what is in here goes before the host's own programs. */
+static void
+raise_oom_score (void)
+{
+  int fd = open ("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+  if (fd >= 0 && write (fd, "500", 3) < 0)
+    errno = 0; /* as it was, then */
+  close_fd (&fd);
+}
+
 int
 main (int argc, char **argv)
 {
   sigset_t children;
 
   (void)argc;
+  raise_oom_score (); /* first: /proc/self is closed with the next line */
   prctl (PR_SET_DUMPABLE, 0);
   close_range (AGB_EXECD_LISTEN_FD + 1, ~0U, 0);
   fcntl (AGB_EXECD_LISTEN_FD, F_SETFD, FD_CLOEXEC);

@@ -11,7 +11,9 @@
 #include "core/paths.h"
 #include "core/time.h"
 #include "guest/bwrap/folder.h"
+#include "guest/bwrap/limits.h"
 #include "guest/bwrap/mounts.h"
+#include "guest/bwrap/network.h"
 #include "guest/bwrap/protocol.h"
 #include "guest/bwrap/sandbox.h"
 
@@ -41,7 +43,11 @@ typedef struct {
   const char *vm_name;
   AgbBwrapSpec spec;
   AgbBwrapMounts mounts;
+  AgbBwrapLimits limits;
+  AgbBwrapNetwork network;
+  gboolean has_network;
   AgbBwrapProcess bwrap;
+  pid_t slirp;
   int report_fd;
   int listener;
   int signals;
@@ -136,14 +142,21 @@ listen_in_folder (Keeper *keeper, GError **error)
 }
 
 static gboolean
-become_guest_uid (gpointer data)
+become_guest_uid (uid_t uid)
 {
-  const Keeper *keeper = data;
-  uid_t uid = keeper->spec.uid;
-
   return uid == 0
          || (setgroups (0, NULL) == 0 && setresgid (uid, uid, uid) == 0
              && setresuid (uid, uid, uid) == 0);
+}
+
+/* In the process that becomes bwrap. */
+static gboolean
+set_up_child (gpointer data)
+{
+  const Keeper *keeper = data;
+
+  return agb_bwrap_limits_join (&keeper->limits) && become_guest_uid (keeper->spec.uid)
+         && (!keeper->has_network || agb_bwrap_network_enter (&keeper->network));
 }
 
 /* Append what FD has to TEXT; FALSE at its end. */
@@ -215,52 +228,114 @@ publish_socket (Keeper *keeper, GError **error)
 }
 
 static void
+end_child (pid_t *pid)
+{
+  if (*pid <= 0)
+    return;
+  kill (*pid, SIGKILL);
+  while (waitpid (*pid, NULL, 0) < 0 && errno == EINTR)
+    ;
+  *pid = 0;
+}
+
+/* With bwrap its child, pid 1 of the sandbox, gets its death signal, and with that all the rest. */
+static void
 end_sandbox (Keeper *keeper)
 {
-  if (keeper->bwrap.pid > 0)
-    {
-      kill (keeper->bwrap.pid, SIGKILL);
-      while (waitpid (keeper->bwrap.pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-      keeper->bwrap.pid = 0;
-    }
+  g_autofree char *socket_path = agb_bwrap_path (keeper->state_root, keeper->vm_name, "sock");
+  g_autofree char *guest = agb_bwrap_read (keeper->state_root, keeper->vm_name, "guest");
+  AgbProcessId id;
+
+  unlink (socket_path);
+  end_child (&keeper->bwrap.pid);
+  end_child (&keeper->slirp);
+  /* The control groups can go when the last process has. */
+  while (agb_process_parse (guest, &id) && agb_process_alive (&id))
+    g_usleep (1000);
+  agb_bwrap_limits_remove (keeper->state_root, keeper->vm_name);
 }
 
 static gboolean
-start_sandbox (Keeper *keeper, GError **error)
+make_mounts (Keeper *keeper, GError **error)
 {
-  static const char *const limits[] = { "processes=4096", "core=0", NULL };
   g_autofree char *exec_path = agb_exec_path ();
   g_autofree char *execd = g_build_filename (exec_path, "agbranch-execd", NULL);
+
+  if (keeper->spec.uid != 0)
+    return agb_bwrap_mounts_private (&keeper->spec, keeper->state_root, execd, &keeper->mounts,
+                                     error);
+  agb_bwrap_mounts_plain (&keeper->spec, keeper->state_root, execd, &keeper->mounts);
+  return TRUE;
+}
+
+/* No network is no reason not to start: the note says what the user does about it. */
+static gboolean
+prepare_network (Keeper *keeper, GError **error)
+{
+  if (g_str_equal (keeper->spec.network, "none"))
+    return TRUE;
+  const char *missing = agb_bwrap_network_missing (keeper->spec.uid);
+  if (missing != NULL)
+    {
+      report (keeper, "note the sandbox has no network: %s", missing);
+      return TRUE;
+    }
+  keeper->has_network = TRUE;
+  return (keeper->spec.uid == 0 || agb_bwrap_mounts_tun (&keeper->mounts, error))
+         && agb_bwrap_network_prepare (keeper->spec.network, &keeper->network, error);
+}
+
+static void
+connect_network (Keeper *keeper)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!keeper->has_network)
+    return;
+  keeper->slirp
+      = agb_bwrap_network_connect (&keeper->network, keeper->bwrap.pid, keeper->spec.uid, &error);
+  if (error != NULL)
+    report (keeper, "note the sandbox has no network: %s", error->message);
+  agb_bwrap_network_clear (&keeper->network);
+}
+
+static gboolean
+load_spec (Keeper *keeper, GError **error)
+{
   gboolean found;
 
   if (!agb_bwrap_spec_load (keeper->state_root, keeper->vm_name, &keeper->spec, &found, error))
     return FALSE;
   if (!found)
-    {
-      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "there is no sandbox '%s'",
-                   keeper->vm_name);
-      return FALSE;
-    }
-  if (!listen_in_folder (keeper, error))
+    g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "there is no sandbox '%s'", keeper->vm_name);
+  return found;
+}
+
+static gboolean
+start_sandbox (Keeper *keeper, GError **error)
+{
+  if (!load_spec (keeper, error) || !listen_in_folder (keeper, error)
+      || !make_mounts (keeper, error) || !prepare_network (keeper, error))
     return FALSE;
-  if (keeper->spec.uid == 0)
-    agb_bwrap_mounts_plain (&keeper->spec, keeper->state_root, execd, &keeper->mounts);
-  else if (!agb_bwrap_mounts_private (&keeper->spec, keeper->state_root, execd, &keeper->mounts,
-                                      error))
+  agb_bwrap_limits_remove (keeper->state_root, keeper->vm_name); /* of a killed keeper */
+  if (!agb_bwrap_limits_prepare (&keeper->spec, keeper->state_root, &keeper->limits, error))
     return FALSE;
+  if (keeper->limits.note != NULL)
+    report (keeper, "note %s", keeper->limits.note);
 
   AgbBwrapSandbox sandbox = {
     .spec = &keeper->spec,
     .home = keeper->mounts.home,
     .object_dirs = (const char *const *)keeper->mounts.object_dirs,
     .execd = keeper->mounts.execd,
-    .own_network = TRUE,
-    .limits = limits,
+    .own_network = !keeper->has_network,
+    .limits = (const char *const *)keeper->limits.execd_limits,
   };
-  return agb_bwrap_sandbox_start (&sandbox, keeper->listener, become_guest_uid, keeper,
-                                  &keeper->bwrap, error)
-         && wait_for_execd (keeper, error) && note_guest_pid (keeper, error)
+  if (!agb_bwrap_sandbox_start (&sandbox, keeper->listener, set_up_child, keeper, &keeper->bwrap,
+                                error))
+    return FALSE;
+  connect_network (keeper);
+  return wait_for_execd (keeper, error) && note_guest_pid (keeper, error)
          && publish_socket (keeper, error);
 }
 
@@ -314,8 +389,5 @@ main (int argc, char **argv)
   agb_close (&keeper.listener);
   keep (&keeper);
   end_sandbox (&keeper);
-
-  g_autofree char *socket_path = agb_bwrap_path (keeper.state_root, keeper.vm_name, "sock");
-  unlink (socket_path);
   return 0;
 }

@@ -9,7 +9,11 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+/* admin-guide/devices.txt of the kernel */
+enum { TUN_MAJOR = 10, TUN_MINOR = 200 };
 
 void
 agb_bwrap_mounts_clear (AgbBwrapMounts *mounts)
@@ -167,5 +171,20 @@ agb_bwrap_mounts_private (const AgbBwrapSpec *spec, const char *state_root, cons
     return FALSE;
   *ret = mounts;
   mounts = (AgbBwrapMounts){ 0 };
+  return TRUE;
+}
+
+gboolean
+agb_bwrap_mounts_tun (const AgbBwrapMounts *mounts, GError **error)
+{
+  g_autofree char *top = g_path_get_dirname (mounts->home);
+  g_autofree char *folder = g_build_filename (top, "dev", NULL);
+  g_autofree char *device = g_build_filename (folder, "tun", NULL);
+
+  if (mkdir (folder, 0755) != 0
+      || mount ("agbranch", folder, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k") != 0
+      || mknod (device, S_IFCHR | 0666, makedev (TUN_MAJOR, TUN_MINOR)) != 0
+      || chmod (device, 0666) != 0 || mount (device, "/dev/net/tun", NULL, MS_BIND, NULL) != 0)
+    return set_mount_error (error, "make", "/dev/net/tun");
   return TRUE;
 }

@@ -26,3 +26,7 @@ void agb_bwrap_mounts_plain (const AgbBwrapSpec *spec, const char *state_root, c
  * outside.  AGB_ERROR_RUNTIME. */
 gboolean agb_bwrap_mounts_private (const AgbBwrapSpec *spec, const char *state_root,
                                    const char *execd, AgbBwrapMounts *ret, GError **error);
+
+/* After agb_bwrap_mounts_private: a /dev/net/tun that the guest's uid may open, in this process's mount
+ * namespace only.  The guest has a /dev of its own, without it. */
+gboolean agb_bwrap_mounts_tun (const AgbBwrapMounts *mounts, GError **error);

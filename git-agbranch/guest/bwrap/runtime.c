@@ -8,6 +8,7 @@
 #include "core/paths.h"
 #include "core/time.h"
 #include "guest/bwrap/folder.h"
+#include "guest/bwrap/limits.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -397,6 +398,7 @@ remove_folder (AgbRuntime *runtime, const char *vm_name, GError **error)
   g_autofree char *folder = agb_bwrap_path (root_of (runtime), vm_name, NULL);
   g_autofree char *parent = g_path_get_dirname (folder);
 
+  agb_bwrap_limits_remove (root_of (runtime), vm_name); /* of a killed keeper */
   return agb_fault_point ("bwrap: remove home", error) && agb_remove_tree (home, error)
          && agb_fault_point ("bwrap: remove session folder", error)
          && agb_remove_tree (folder, error) && agb_fsync_folder (parent, error);

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/io.h"
+#include "guest/bwrap/network.h"
 #include "guest/bwrap/protocol.h"
 #include "guest/bwrap/seccomp.h"
 
@@ -184,7 +185,7 @@ add_settings (Arguments *arguments, const AgbBwrapSandbox *sandbox, const char *
   add_text (arguments, "--file", "/etc/hosts", hosts);
   add_text (arguments, "--file", "/etc/hostname", hostname);
   add_text (arguments, "--file", "/etc/resolv.conf",
-            sandbox->has_network ? "nameserver 10.0.2.3\noptions edns0\n" : "");
+            sandbox->own_network ? "" : "nameserver " AGB_BWRAP_RESOLVER "\n");
 }
 
 /* /proc as the kernel gives it to a pid namespace, but for what is the whole machine's.  For a host

@@ -12,8 +12,7 @@ typedef struct {
   const char *home;
   const char *const *object_dirs;
   const char *execd;
-  gboolean own_network;      /* TRUE: bwrap makes an empty network namespace; FALSE: ours is used */
-  gboolean has_network;      /* there is a resolver */
+  gboolean own_network; /* bwrap makes an empty network namespace; otherwise SETUP has made one */
   const char *const *limits; /* arguments of execd, "processes=4096" */
 } AgbBwrapSandbox;
 
