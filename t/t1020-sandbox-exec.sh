@@ -88,7 +88,7 @@ test_expect_success 'a reader that goes away ends the writer' '
 
 test_expect_success 'a slow reader gets everything that was written before the end' '
 	{ "$tool" exec x sh -c "head -c 60000 /dev/zero; exit 4"; echo $? >status; } |
-	{ wait_until 30 "$tool" exec x sh -c "! pgrep -x head" && cat >output; } &&
+	{ wait_until 30 "$tool" exec x sh -c "! pgrep -x head" </dev/null && cat >output; } &&
 	test "$(stat -c %s output)" = 60000 &&
 	test "$(cat status)" = 4
 '
