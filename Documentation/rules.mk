@@ -11,7 +11,7 @@ MAN_PAGES := $(MAN1_SRC:Documentation/%.adoc=$(MAN_DIR)/man1/%.1) \
 	$(MAN7_SRC:Documentation/%.adoc=$(MAN_DIR)/man7/%.7)
 
 # The index of verbs and the table of settings are made from the tables of the code.
-MADE_PARTS := $(BUILD)/Documentation/verbs.adoc
+MADE_PARTS := $(BUILD)/Documentation/verbs.adoc $(BUILD)/Documentation/settings.adoc
 
 .PHONY: man
 man: $(BUILD)/.man
@@ -19,6 +19,10 @@ man: $(BUILD)/.man
 $(BUILD)/Documentation/verbs.adoc: subcommands/verbs.def Documentation/make-verb-index.sh
 	@mkdir -p $(@D)
 	@Documentation/make-verb-index.sh <$< >$@
+
+$(BUILD)/Documentation/settings.adoc: git-agbranch/store/settings.def Documentation/make-settings-list.sh
+	@mkdir -p $(@D)
+	@Documentation/make-settings-list.sh <$< >$@
 
 $(eval $(call kept_text,pages,MAN_PAGES))
 

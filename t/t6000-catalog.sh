@@ -63,6 +63,17 @@ test_expect_success 'a new catalog has the tables, private, in WAL mode' '
 	expect_code 0 catalog check
 '
 
+test_expect_success 'agbranch-formats(5) names every table and column' '
+	page=$TEST_TOP/Documentation/agbranch-formats.adoc &&
+	for table in $(sqlite3 "$DB" "SELECT name FROM sqlite_schema WHERE type = \"table\" AND name NOT LIKE \"sqlite%\""); do
+		grep -q "^=== $table$" "$page" || fail "no table $table" || return 1
+		sqlite3 "$DB" "SELECT name FROM pragma_table_info (\"$table\")" >columns &&
+		for column in $(cat columns); do
+			grep -qw "$column" "$page" || fail "no column $column" || return 1
+		done
+	done
+'
+
 test_expect_success 'sessions: insert, get, list by state, text and order' '
 	expect_code 0 catalog insert one /r/.git &&
 	expect_code 0 catalog insert two /other/.git stopped &&
