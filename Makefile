@@ -30,7 +30,7 @@ silent := $(findstring s,$(firstword -$(MAKEFLAGS)))
 say = $(if $(V),,@$(if $(silent),,printf '  %-7s %s\n' $1 $2;))
 
 CFLAGS ?= -O2 -g
-WARNINGS := -Wall -Wextra $(if $(DEVELOPER),-Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
+WARNINGS := -Wall -Wextra -Wno-missing-field-initializers $(if $(DEVELOPER),-Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wold-style-definition)
 HARDENING := -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) \
