@@ -70,10 +70,27 @@ phase () {
 note () {
 	printf '%s   %s%s\n' "$dim" "$*" "$plain"
 }
-# show COMMAND...: as it would be typed, then what it says, indented.
+# say_command WORD...: as it would be typed.
+say_command () {
+	line=
+	for word; do
+		case $word in
+		*[!A-Za-z0-9_./:=,@%+-]*) line="$line '$word'" ;;
+		*) line="$line $word" ;;
+		esac
+	done
+	printf '%s   $%s%s\n' "$bold" "$line" "$plain"
+}
+# show COMMAND...: the command, then what it says, indented.  Its progress goes to the terminal as it is,
+# and is left out elsewhere.
 show () {
-	printf '%s   $ %s%s\n' "$bold" "$*" "$plain"
-	"$@" >"$work/shown" 2>&1 && good=0 || good=$?
+	say_command "$@"
+	if test -t 2; then
+		"$@" >"$work/shown" && good=0 || good=$?
+	else
+		"$@" >"$work/shown" 2>"$work/progress" && good=0 || good=$?
+		grep -E '^(note|warning|fatal|error|hint):' "$work/progress" | sed 's/^/     /' || :
+	fi
 	sed 's/^/     /' "$work/shown"
 	return "$good"
 }
@@ -105,8 +122,10 @@ show git agbranch ps
 
 phase 'The agent works in there'
 note 'it sees the clone, not this machine:'
-printf '%s   $ %s%s\n' "$bold" "git agbranch run $session -- sh -s <agent.sh" "$plain"
-git agbranch run "$session" -- sh -s <"$top/t/demo/agent.sh" 2>&1 | sed 's/^/     /'
+printf '%s   $ %s%s\n' "$bold" "git agbranch run $session -- sh -s <t/demo/agent.sh" "$plain"
+{ git agbranch run "$session" -- sh -s <"$top/t/demo/agent.sh" 2>&1 || echo failed >"$work/failed"; } |
+	sed 's/^/     /'
+test ! -e "$work/failed"
 
 phase 'Its commits come out through the gate'
 show git agbranch sync "$session"
