@@ -30,7 +30,7 @@ wait_until () {
 }
 
 # spawn COMMAND…: in the background, with default signals and a session and process group of its own;
-# $spawned is its pid and the group's (kill -INT -- -$spawned is Ctrl-C).
+# $spawned is its pid and the group's (kill -INT "-$spawned" is Ctrl-C).
 spawn () {
 	setsid env --default-signal "$@" &
 	spawned=$!
