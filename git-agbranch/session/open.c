@@ -57,6 +57,25 @@ check_name (AgbEnv *env, const AgbOpenRequest *request, gint64 *ret_attempt, GEr
   return FALSE;
 }
 
+/* A guest under our handle that the catalog does not know is somebody's work: it is never taken over
+ * silently. */
+static gboolean
+check_no_guest (Opening *opening, GError **error)
+{
+  g_autofree char *vm_name = g_strconcat ("agbranch-", opening->request->name, NULL);
+  g_auto (AgbGuestStatus) status = { 0 };
+
+  if (!opening->runtime->klass->status (opening->runtime, vm_name, &status, error))
+    return FALSE;
+  if (status.state == AGB_GUEST_ABSENT || status.state == AGB_GUEST_LOST)
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
+               "a guest '%s' is there already (%s), but no open session has it", vm_name,
+               agb_guest_state_word (status.state));
+  agb_error_hint (error, "bring it back or remove it: git agbranch repair --all");
+  return FALSE;
+}
+
 /* An old review branch may stay only when the base has it already: then the first sync moves it
  * forward like any other. */
 static gboolean
@@ -221,25 +240,6 @@ fill_session (Opening *opening, gint64 attempt, GError **error)
   return agb_clone_check_identity (settings, error) && fill_repo (opening, error)
          && agb_clone_borrowed_dirs (opening->runtime, opening->env->repo, settings,
                                      &opening->borrowed, error);
-}
-
-/* A guest under our handle that the catalog does not know is somebody's work: it is never taken over
- * silently. */
-static gboolean
-check_no_guest (Opening *opening, GError **error)
-{
-  g_auto (AgbGuestStatus) status = { 0 };
-
-  if (!opening->runtime->klass->status (opening->runtime, opening->session->vm_name, &status,
-                                        error))
-    return FALSE;
-  if (status.state == AGB_GUEST_ABSENT || status.state == AGB_GUEST_LOST)
-    return TRUE;
-  g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
-               "a guest '%s' is there already (%s), but no open session has it",
-               opening->session->vm_name, agb_guest_state_word (status.state));
-  agb_error_hint (error, "bring it back or remove it: git agbranch repair --all");
-  return FALSE;
 }
 
 static gboolean
@@ -457,7 +457,7 @@ agb_session_open (AgbEnv *env, const AgbOpenRequest *request, AgbOpenResult *ret
     return FALSE;
   lock = agb_env_lock (env, request->name, request->sandbox ? "launch" : "open", error);
   if (lock == NULL || !check_name (env, request, &attempt, error)
-      || !fill_session (&opening, attempt, error) || !check_no_guest (&opening, error)
+      || !check_no_guest (&opening, error) || !fill_session (&opening, attempt, error)
       || (!request->sandbox && !note_dirty (&opening, error))
       || (request->seed_dir != NULL
           && !agb_seed_folder_check (request->seed_dir, env->settings, error)))
