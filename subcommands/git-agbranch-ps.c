@@ -101,8 +101,7 @@ read_live (GError **error)
     {
       char *space = strchr (*line, ' ');
       if (space != NULL)
-        g_hash_table_insert (live, g_strndup (*line, (gsize)(space - *line)),
-                             g_strdup (space + 1));
+        g_hash_table_insert (live, g_strndup (*line, (gsize)(space - *line)), g_strdup (space + 1));
     }
   return live;
 }
@@ -177,7 +176,8 @@ run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
     { "sort", 0, 0, G_OPTION_ARG_STRING, &sort, "order by a column, '-' in front: reversed",
       "<column>" },
     { "columns", 0, 0, G_OPTION_ARG_STRING, &list, "the columns to show", "<list>" },
-    { "live", 0, 0, G_OPTION_ARG_NONE, &live, "ask the runtimes for the state of each guest", NULL },
+    { "live", 0, 0, G_OPTION_ARG_NONE, &live, "ask the runtimes for the state of each guest",
+      NULL },
     G_OPTION_ENTRY_NULL,
   };
 
@@ -194,7 +194,9 @@ run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
   g_autofree char *order = sort_column (sort);
   g_autofree const char **needs = agb_columns_needs (columns);
   AgbSessionFilter filter = {
-    .columns = ctx->json ? NULL : ctx->quiet ? only_name : needs,
+    .columns = ctx->json    ? NULL
+               : ctx->quiet ? only_name
+                            : needs,
     .include_closed = all || g_strcmp0 (state, "closed") == 0,
     .search = search,
     .state = state,

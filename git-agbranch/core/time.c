@@ -60,15 +60,15 @@ parse_own_form (const char *text)
     return -1;
   int year = digits (text, 4), month = digits (text + 5, 2), day = digits (text + 8, 2);
   int hour = digits (text + 11, 2), minute = digits (text + 14, 2), second = digits (text + 17, 2);
-  if (year < 1970 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0
-      || second > 59 || !g_date_valid_dmy ((GDateDay)day, month, (GDateYear)year))
+  if (year < 1970 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59
+      || !g_date_valid_dmy ((GDateDay)day, month, (GDateYear)year))
     return -1;
 
   /* Days since 1 March of year 0, where leap days are the last of their year. */
   int march_year = year - (month <= 2);
   int day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  gint64 days = march_year * 365 + march_year / 4 - march_year / 100 + march_year / 400
-                + day_of_year;
+  gint64 days
+      = march_year * 365 + march_year / 4 - march_year / 100 + march_year / 400 + day_of_year;
   return (days - 719468) * 86400 + hour * 3600 + minute * 60 + second;
 }
 

@@ -18,7 +18,10 @@ static const struct {
   Kind kind;
   gsize offset;
 } keys[] = {
-#define TEXT(field) { #field, KIND_TEXT, G_STRUCT_OFFSET (AgbSession, field) }
+#define TEXT(field)                                       \
+  {                                                       \
+#field, KIND_TEXT, G_STRUCT_OFFSET(AgbSession, field) \
+  }
   TEXT (name),
   TEXT (vm_name),
   TEXT (session_mode),
@@ -56,7 +59,10 @@ static const AgbColumn words[] = {
   { "name", "*NAME", "name", { "name" } },
   { "state", "STATE", "lifecycle_state", { "lifecycle_state" } },
   { "sync", "SYNC", "sync_state", { "sync_state" } },
-  { "agent", "AGENT", "agent_launch_preset", { "agent_launch_preset", "agent_command_json", "provider_kind" } },
+  { "agent",
+    "AGENT",
+    "agent_launch_preset",
+    { "agent_launch_preset", "agent_command_json", "provider_kind" } },
   { "age", ">AGE", "-created_at", { "created_at" } },
   { "used", ">USED", "-last_used_at", { "last_used_at" } },
   { "where", "*WHERE", "host_context_path", { "host_context_path" } },

@@ -7,9 +7,9 @@
 #include "store/catalog.h"
 
 typedef struct {
-  const char *name;   /* as in --columns */
-  const char *header; /* for AgbTable: "*" may be cut, ">" is right-aligned */
-  const char *sort;   /* column of the catalog, "-" in front: descending */
+  const char *name;     /* as in --columns */
+  const char *header;   /* for AgbTable: "*" may be cut, ">" is right-aligned */
+  const char *sort;     /* column of the catalog, "-" in front: descending */
   const char *needs[4]; /* columns of the catalog that its value is made from */
 } AgbColumn;
 

@@ -19,7 +19,7 @@ typedef struct {
   int major, minor;
 } Version;
 
-/* The first line that PROGRAM OPTION prints, from its first digit on; NULL: it cannot be run. */
+/* The first word that begins with a digit in what PROGRAM OPTION prints; NULL: it cannot be run. */
 static char *
 program_version (const char *program, const char *option)
 {
@@ -29,8 +29,11 @@ program_version (const char *program, const char *option)
 
   if (!agb_child_check (&spec, &output, NULL))
     return NULL;
-  char *digit = strpbrk (output, "0123456789");
-  return digit != NULL ? g_strndup (digit, strcspn (digit, " \n,")) : g_strdup ("unknown");
+  g_auto (GStrv) words = g_strsplit_set (output, " \n,", -1);
+  for (char **word = words; *word != NULL; word++)
+    if (g_ascii_isdigit (**word))
+      return g_strdup (*word);
+  return g_strdup ("unknown");
 }
 
 static Version
@@ -71,8 +74,8 @@ check_tool (AgbDoctor *doctor, const char *program, const char *option, AgbFindi
             const char *without_it)
 {
   g_autofree char *version = program_version (program, option);
-  g_autofree char *fix = g_strdup_printf (
-      "sudo apt install %s", g_str_equal (program, "bwrap") ? "bubblewrap" : program);
+  g_autofree char *fix = g_strdup_printf ("sudo apt install %s",
+                                          g_str_equal (program, "bwrap") ? "bubblewrap" : program);
 
   if (version != NULL)
     agb_doctor_add (doctor, AGB_FINDING_OK, program, NULL, "%s %s", program, version);
@@ -146,8 +149,8 @@ check_state_root (AgbDoctor *doctor)
         agb_doctor_add (doctor, AGB_FINDING_OK, "state-root", NULL,
                         "the state root is made by the first session");
       else
-        agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "state-root", NULL,
-                        "cannot look at '%s': %s", doctor->state_root, g_strerror (errno));
+        agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "state-root", NULL, "cannot look at '%s': %s",
+                        doctor->state_root, g_strerror (errno));
       return;
     }
   g_autofree char *quoted = g_shell_quote (doctor->state_root);

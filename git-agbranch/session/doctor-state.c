@@ -126,15 +126,14 @@ static void
 check_runtime (State *state)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (AgbRuntime) runtime
-      = agb_runtime_new (agb_settings_string (state->env->settings, "agbranch.runtime"),
-                         state->env->settings, &error);
+  g_autoptr (AgbRuntime) runtime = agb_runtime_new (
+      agb_settings_string (state->env->settings, "agbranch.runtime"), state->env->settings, &error);
 
   if (runtime == NULL || !runtime->klass->probe (runtime, &error))
     agb_doctor_add_error (state->doctor, AGB_FINDING_PROBLEM, "runtime", error);
   else
-    agb_doctor_add (state->doctor, AGB_FINDING_OK, "runtime", NULL,
-                    "new sessions run in %s (%s)", runtime->klass->name,
+    agb_doctor_add (state->doctor, AGB_FINDING_OK, "runtime", NULL, "new sessions run in %s (%s)",
+                    runtime->klass->name,
                     runtime->klass->flags & AGB_RUNTIME_IS_VM ? "a virtual machine"
                                                               : "a namespace sandbox");
 }
@@ -150,8 +149,8 @@ check_session_refs (State *state, AgbRepo *repo, const AgbSession *session)
       if (oid != NULL || refs[i] == NULL)
         continue;
       g_autofree char *fix = g_strdup_printf ("git agbranch repair %s", session->name);
-      agb_doctor_add (state->doctor, AGB_FINDING_PROBLEM, "refs", fix,
-                      "session '%s' has no ref %s", session->name, refs[i]);
+      agb_doctor_add (state->doctor, AGB_FINDING_PROBLEM, "refs", fix, "session '%s' has no ref %s",
+                      session->name, refs[i]);
     }
 }
 

@@ -48,8 +48,7 @@ delete_refs (AgbEnv *env, AgbRepo *repo, const AgbSession *session, const AgbRef
 
   if (journal == NULL)
     return FALSE;
-  agb_journal_set (journal, "git_common_dir", session->git_common_dir);
-  agb_journal_set_value (journal, "updates", agb_ref_updates_to_json (updates));
+  agb_journal_set_value (journal, "refs", agb_ref_updates_to_json (updates));
   if (!agb_journal_step (journal, "refs", error))
     return FALSE;
   if (!agb_ref_updates_apply (repo, updates, gc_reason, error))
@@ -61,17 +60,18 @@ delete_refs (AgbEnv *env, AgbRepo *repo, const AgbSession *session, const AgbRef
   return agb_journal_end (journal, error);
 }
 
+/* The name may have been opened anew since the row was read. */
 static gboolean
-is_still_closed (AgbEnv *env, const char *name)
+is_still_closed (AgbEnv *env, const AgbSession *before)
 {
-  g_autoptr (AgbSession) session = agb_catalog_get_session (env->catalog, name, NULL);
+  g_autoptr (AgbSession) now = agb_catalog_get_session (env->catalog, before->name, NULL);
 
-  return session != NULL && !agb_session_is_live (session);
+  return now != NULL && !agb_session_is_live (now)
+         && g_strcmp0 (now->closed_at, before->closed_at) == 0;
 }
 
-/* List, and unless it is a dry run delete, under the session's lock. */
 static gboolean
-collect_refs (Refs *refs, AgbEnv *env, AgbRepo *repo, GError **error)
+list_refs (Refs *refs, AgbRepo *repo, GError **error)
 {
   g_autoptr (AgbSettings) settings = agb_settings_load (repo, error);
 
@@ -85,53 +85,30 @@ collect_refs (Refs *refs, AgbEnv *env, AgbRepo *repo, GError **error)
       if (!agb_repo_foreach_ref (repo, prefix, look_at_ref, refs, error))
         return FALSE;
     }
-  return refs->gc->dry_run || agb_ref_updates_length (refs->updates) == 0
-         || delete_refs (env, repo, refs->session, refs->updates, error);
+  return TRUE;
 }
 
 gboolean
-agb_gc_session_refs (AgbGc *gc, AgbEnv *env, const AgbSession *session, gint64 age, GError **error)
+agb_gc_session_refs (AgbGc *gc, AgbEnv *env, const AgbSession *session, gint64 age,
+                     gboolean unfinished, GError **error)
 {
   g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
   Refs refs = { .gc = gc, .session = session, .updates = updates, .age = age };
-  g_autoptr (AgbRepo) repo = NULL;
-  g_autoptr (AgbLock) lock = NULL;
 
   if (session->git_common_dir == NULL)
     return TRUE;
-  if (!gc->dry_run)
-    {
-      lock = agb_env_lock (env, session->name, "gc", error);
-      if (lock == NULL)
-        return FALSE;
-      /* The name may have been opened anew since the row was read. */
-      if (!is_still_closed (env, session->name))
-        return TRUE;
-    }
-  repo = agb_repo_open (session->git_common_dir, !gc->dry_run, error);
-  return repo != NULL && collect_refs (&refs, env, repo, error);
-}
-
-gboolean
-agb_gc_recover (AgbEnv *env, const AgbOperation *operation, GError **error)
-{
-  if (operation->data_json == NULL)
-    return agb_catalog_end_operation (env->catalog, (AgbOperation *)operation, error);
-
-  g_autoptr (cJSON) data = agb_json_parse (operation->data_json, strlen (operation->data_json),
-                                           "journal of gc", AGB_ERROR_CATALOG, error);
-  const char *folder
-      = data != NULL
-            ? agb_json_get_string (data, "git_common_dir", "journal of gc", AGB_ERROR_CATALOG, error)
-            : NULL;
-  if (folder == NULL)
+  g_autoptr (AgbRepo) repo = agb_repo_open (session->git_common_dir, !gc->dry_run, error);
+  if (repo == NULL || !list_refs (&refs, repo, error))
     return FALSE;
-  g_autoptr (AgbRefUpdates) updates
-      = agb_ref_updates_from_json (cJSON_GetObjectItemCaseSensitive (data, "updates"), error);
-  g_autoptr (AgbRepo) repo = updates != NULL ? agb_repo_open (folder, TRUE, error) : NULL;
-  return repo != NULL
-         && agb_ref_updates_recover (repo, updates, &operation->owner, gc_reason, error)
-         && agb_catalog_end_operation (env->catalog, (AgbOperation *)operation, error);
+  if (gc->dry_run || (agb_ref_updates_length (updates) == 0 && !unfinished))
+    return TRUE;
+  /* Taking the lock finishes what was cut off.  The old values in the transaction hold off whoever
+   * moved a ref before that. */
+  g_autoptr (AgbLock) lock = agb_env_lock (env, session->name, "gc", error);
+  if (lock == NULL)
+    return FALSE;
+  return agb_ref_updates_length (updates) == 0 || !is_still_closed (env, session)
+         || delete_refs (env, repo, session, updates, error);
 }
 
 typedef struct {

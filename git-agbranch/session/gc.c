@@ -8,7 +8,7 @@
 #include "core/time.h"
 #include "session/upkeep.h"
 
-enum { DAY = 24 * 60 * 60 };
+enum { DAY = 24 * 60 * 60, MOST_DAYS = 1000 * 1000 };
 
 typedef struct {
   AgbGc *gc;
@@ -80,7 +80,7 @@ warn_of_error (Run *run, const GError *error)
 gboolean
 agb_gc_is_old (gint64 seconds, gint64 days)
 {
-  return days >= 0 && seconds >= 0 && seconds >= days * DAY;
+  return seconds >= 0 && seconds / DAY >= days;
 }
 
 /* Remove PATH unless it is a dry run. */
@@ -207,11 +207,17 @@ look_at_refs (Run *run, GError **error)
 
       if (agb_interrupted (error))
         return FALSE;
-      /* An operation that was cut off, a gc of old among them, is finished when the lock is taken. */
       if (agb_session_is_live (session) || agb_upkeep_is_busy (session->name))
         continue;
-      if (agb_gc_session_refs (run->gc, run->env, session, closed_age (session), &problem))
-        continue;
+      gboolean unfinished = g_hash_table_contains (run->unfinished, session->name);
+      if (agb_gc_session_refs (run->gc, run->env, session, closed_age (session), unfinished,
+                               &problem))
+        {
+          /* Finished when the lock was taken. */
+          if (!run->gc->dry_run && session->git_common_dir != NULL)
+            g_hash_table_remove (run->unfinished, session->name);
+          continue;
+        }
       run->rows_stay = TRUE;
       warn_of_error (run, problem);
     }
@@ -247,34 +253,27 @@ look_at_left_overs (Run *run)
     }
 }
 
-/* RFC 3339 of DAYS ago; NULL: never. */
+/* RFC 3339 of DAYS ago; NULL, which keeps all, for more than the calendar has. */
 static char *
 days_ago (gint64 days)
 {
-  if (days < 0)
-    return NULL;
-  g_autoptr (GDateTime) then = g_date_time_new_from_unix_utc (now_seconds () - days * DAY);
-  return g_date_time_format (then, "%Y-%m-%dT%H:%M:%S.000000Z");
-}
+  g_autoptr (GDateTime) then
+      = g_date_time_new_from_unix_utc (now_seconds () - MIN (days, MOST_DAYS) * DAY);
 
-static gint64
-longest (gint64 a, gint64 b)
-{
-  return a < 0 || b < 0 ? -1 : MAX (a, b);
+  return then != NULL ? g_date_time_format (then, "%Y-%m-%dT%H:%M:%S.000000Z") : NULL;
 }
 
 /* A closed row stays as long as anything else of the session: its age is counted from the row. */
 static gboolean
 prune_catalog (Run *run, GError **error)
 {
-  static const char *const kept_with_row[]
-      = { "agbranch.rescueDays", "agbranch.syncRefDays", "agbranch.logDays",
-          "agbranch.stagingDays" };
+  static const char *const kept_with_row[] = { "agbranch.rescueDays", "agbranch.syncRefDays",
+                                               "agbranch.logDays", "agbranch.stagingDays" };
   AgbSettings *settings = run->env->settings;
   gint64 closed_days = agb_settings_int (settings, "agbranch.closedDays");
 
   for (gsize i = 0; i < G_N_ELEMENTS (kept_with_row); i++)
-    closed_days = longest (closed_days, agb_settings_int (settings, kept_with_row[i]));
+    closed_days = MAX (closed_days, agb_settings_int (settings, kept_with_row[i]));
   g_autofree char *closed = run->rows_stay ? NULL : days_ago (closed_days);
   g_autofree char *events = days_ago (agb_settings_int (settings, "agbranch.eventDays"));
   g_autofree char *runs = days_ago (agb_settings_int (settings, "agbranch.syncRunDays"));
@@ -301,7 +300,8 @@ static gboolean
 remember_staged (const AgbSyncRun *sync, gpointer data)
 {
   Staged *staged = data;
-  gboolean solved = g_strcmp0 (sync->result, "synced") == 0 || g_strcmp0 (sync->result, "nothing") == 0;
+  gboolean solved
+      = g_strcmp0 (sync->result, "synced") == 0 || g_strcmp0 (sync->result, "nothing") == 0;
 
   if (sync->staging_path != NULL && !solved)
     g_hash_table_add (staged->run->wanted, g_strdup (sync->staging_path));
@@ -325,9 +325,8 @@ remember_all_staged (Run *run, GError **error)
   while (g_hash_table_iter_next (&iter, &name, NULL))
     {
       Staged staged = { run, NULL };
-      gboolean listed
-          = agb_catalog_foreach_sync_run (run->env->catalog, name, 0, remember_staged, &staged,
-                                          error);
+      gboolean listed = agb_catalog_foreach_sync_run (run->env->catalog, name, 0, remember_staged,
+                                                      &staged, error);
       if (staged.last != NULL)
         g_hash_table_add (run->wanted, staged.last);
       if (!listed)

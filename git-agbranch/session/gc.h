@@ -1,10 +1,9 @@
-/* Removing what nobody needs any more, by the ages in the settings (agbranch.…Days; a negative number
- * keeps for ever).
+/* Removing what nobody needs any more, by the ages in the settings (agbranch.…Days).
  *
  * Kept whatever its age: everything of an open session but the bundles of its older, successful
  * syncs; everything of a session that is busy, or whose last operation was cut off.  Refs are
- * deleted in one journaled transaction a session ("gc" in the operations), which the next gc or
- * repair finishes; files that were being removed are found again. */
+ * deleted in one journaled transaction a session (operation "gc"), which the next gc or repair
+ * finishes (session/recover.h); files that were being removed are found again. */
 #pragma once
 
 #include "session/env.h"
@@ -31,9 +30,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbGc, agb_gc_free)
  * warning; NULL only when the catalog fails or on an interrupt.  A repeat drops nothing more. */
 AgbGc *agb_gc_run (AgbEnv *env, gboolean dry_run, GError **error);
 
-/* Finish the operation "gc" of a dead process; the caller holds the session's lock. */
-gboolean agb_gc_recover (AgbEnv *env, const AgbOperation *operation, GError **error);
-
 /* The object of `gc --json`: warnings, reclaimed_paths, and ours. */
 cJSON *agb_gc_to_json (const AgbGc *gc);
 
@@ -42,9 +38,10 @@ void agb_gc_add (AgbGc *gc, gboolean drop, const char *repo, const char *session
                  const char *format, ...) G_GNUC_PRINTF (6, 7);
 void agb_gc_warn (AgbGc *gc, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
-/* The refs of the closed SESSION, whose age in seconds is AGE. */
+/* The refs of the closed SESSION, whose age in seconds is AGE; UNFINISHED: the journal has an
+ * operation of it. */
 gboolean agb_gc_session_refs (AgbGc *gc, AgbEnv *env, const AgbSession *session, gint64 age,
-                              GError **error);
+                              gboolean unfinished, GError **error);
 /* Warn of refs in the repository COMMON_DIR whose session the catalog does not know. */
 void agb_gc_warn_of_strays (AgbGc *gc, const char *common_dir, GHashTable *sessions);
 

@@ -209,6 +209,23 @@ recover_close (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbR
   return agb_close_finish (env, session, journal, error);
 }
 
+/* Refs of a closed session that gc was deleting. */
+static gboolean
+recover_gc (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRecovery *ret,
+            GError **error)
+{
+  gboolean forward = FALSE;
+
+  *ret = AGB_RECOVER_ROLLED_BACK;
+  if (!cJSON_HasObjectItem (journal->data, "refs"))
+    return TRUE;
+  g_autoptr (AgbRepo) repo = agb_env_session_repo (env, session, TRUE, error);
+  if (repo == NULL || !settle_refs (repo, journal, &forward, error))
+    return FALSE;
+  *ret = forward ? AGB_RECOVER_RESUMED : AGB_RECOVER_ROLLED_BACK;
+  return TRUE;
+}
+
 static gboolean
 dispatch (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRecovery *ret,
           GError **error)
@@ -221,6 +238,8 @@ dispatch (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRecove
     return recover_sync (env, session, journal, ret, error);
   if (g_str_equal (operation, "close"))
     return recover_close (env, session, journal, ret, error);
+  if (g_str_equal (operation, "gc"))
+    return recover_gc (env, session, journal, ret, error);
   /* start, stop and the like: one effect of the runtime, which is repeated by asking again. */
   *ret = AGB_RECOVER_RESUMED;
   return set_lifecycle (env, session, error);

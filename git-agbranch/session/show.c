@@ -48,8 +48,8 @@ look_at_guest (AgbEnv *env, const AgbSession *session, AgbSessionView *view)
       return;
     }
   if (runtime->klass->ssh != NULL)
-    runtime->klass->ssh (runtime, session->vm_name, &view->ssh_config_file,
-                         &view->ssh_host_alias, NULL);
+    runtime->klass->ssh (runtime, session->vm_name, &view->ssh_config_file, &view->ssh_host_alias,
+                         NULL);
   if (view->guest.state == AGB_GUEST_RUNNING)
     look_at_windows (runtime, session, view);
   else if (view->guest.state == AGB_GUEST_STOPPED || view->guest.state == AGB_GUEST_ABSENT)
@@ -103,8 +103,7 @@ keep_run (const AgbSyncRun *run, gpointer data)
 }
 
 gboolean
-agb_session_view_load (AgbEnv *env, const AgbSession *session, AgbSessionView *view,
-                       GError **error)
+agb_session_view_load (AgbEnv *env, const AgbSession *session, AgbSessionView *view, GError **error)
 {
   if (!agb_catalog_foreach_sync_run (env->catalog, session->name, 1, keep_run, view, error)
       || !agb_catalog_get_operation (env->catalog, session->name, &view->operation,
@@ -140,8 +139,7 @@ add_vm (cJSON *runtime, const AgbSession *session, const AgbSessionView *view)
   agb_json_add_string (vm, "status", agb_guest_state_word (guest->state));
   agb_json_add_string (vm, "ssh", view->ssh_host_alias);
   agb_json_add_string (vm, "ssh_config_file", view->ssh_config_file);
-  agb_json_add_string (vm, "vm_type",
-                       guest->vm_type != NULL ? guest->vm_type : session->runtime);
+  agb_json_add_string (vm, "vm_type", guest->vm_type != NULL ? guest->vm_type : session->runtime);
   agb_json_add_string (vm, "arch", guest->arch);
   add_number (vm, "cpus", first_known (guest->cpus, session->cpus));
   add_number (vm, "memory", first_known ((gint64)guest->memory_bytes, session->memory_bytes));

@@ -5,17 +5,17 @@
 #include "session/env.h"
 
 typedef struct {
-  AgbGuestStatus guest;      /* state AGB_GUEST_UNREACHABLE when the runtime cannot be asked */
-  const char *shell_window;  /* live, dead, missing, unknown */
+  AgbGuestStatus guest;     /* state AGB_GUEST_UNREACHABLE when the runtime cannot be asked */
+  const char *shell_window; /* live, dead, missing, unknown */
   const char *agent_window;
-  const char *agent;         /* agent, shell-only, unknown */
-  char *ssh_config_file;     /* NULL: no ssh */
+  const char *agent;     /* agent, shell-only, unknown */
+  char *ssh_config_file; /* NULL: no ssh */
   char *ssh_host_alias;
-  char *head_oid;            /* of the session head, NULL: none, or the repository is gone */
-  gint64 commits_ahead;      /* of the base; -1: not known */
-  gboolean has_sync;         /* last_sync is set */
+  char *head_oid;       /* of the session head, NULL: none, or the repository is gone */
+  gint64 commits_ahead; /* of the base; -1: not known */
+  gboolean has_sync;    /* last_sync is set */
   AgbSyncRun last_sync;
-  gboolean has_operation;    /* operation is set: unfinished, or running now */
+  gboolean has_operation; /* operation is set: unfinished, or running now */
   AgbOperation operation;
 } AgbSessionView;
 void agb_session_view_clear (AgbSessionView *view);

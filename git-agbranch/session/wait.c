@@ -91,8 +91,8 @@ ask_guest (Wait *wait, Waiter *waiter, GError **error)
 {
   const AgbSession *session = waiter->session;
   g_autofree char *head = known_head (wait->env, session);
-  g_autofree char *quiet = g_strdup_printf (
-      "%" G_GINT64_FORMAT, MAX ((wait->spec->quiet_ms + 999) / 1000, 1));
+  g_autofree char *quiet
+      = g_strdup_printf ("%" G_GINT64_FORMAT, MAX ((wait->spec->quiet_ms + 999) / 1000, 1));
   const char *args[] = { agb_wait_for_word (wait->spec->what),
                          session->name,
                          session->guest_workspace_path,
@@ -257,8 +257,8 @@ fill_fds (const Wait *wait, GPollFD *fds)
       if (waiter->process == NULL)
         continue;
       fds[count++] = (GPollFD){ .fd = waiter->process->stdout_fd, .events = G_IO_IN };
-      fds[count++] = (GPollFD){ .fd = waiter->process->klass->wait_fd (waiter->process),
-                                .events = G_IO_IN };
+      fds[count++]
+          = (GPollFD){ .fd = waiter->process->klass->wait_fd (waiter->process), .events = G_IO_IN };
     }
   return count;
 }

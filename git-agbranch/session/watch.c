@@ -13,7 +13,7 @@ typedef struct {
   char *lock_operation;
   gint64 lock_pid;
   gboolean lock_held;
-  gint64 last_id; /* of the last event that was passed on */
+  gint64 last_id;   /* of the last event that was passed on */
   gboolean stopped; /* FUNC has had enough */
   AgbWatchFunc func;
   gpointer data;
@@ -244,8 +244,8 @@ follow_sync_run (const AgbSyncRun *run, gpointer data)
 }
 
 gboolean
-agb_watch_sync_runs (AgbCatalog *catalog, const char *session, gint64 after_id,
-                     AgbSyncRunFunc func, gpointer data, GError **error)
+agb_watch_sync_runs (AgbCatalog *catalog, const char *session, gint64 after_id, AgbSyncRunFunc func,
+                     gpointer data, GError **error)
 {
   g_autoptr (AgbWatcher) watcher = agb_watcher_new (catalog, error);
   g_autoptr (GHashTable) seen = g_hash_table_new_full (NULL, NULL, NULL, g_free);

@@ -11,8 +11,8 @@ typedef struct {
   const char *event_type; /* the event's kind; "snapshot"; "state": only the row has changed */
   const char *level;
   const char *message;
-  gboolean lock_held; /* a living process works on the session */
-  gint64 lock_pid;    /* 0: nobody */
+  gboolean lock_held;         /* a living process works on the session */
+  gint64 lock_pid;            /* 0: nobody */
   const char *lock_operation; /* NULL: nobody */
 } AgbWatchItem;
 
@@ -22,8 +22,8 @@ typedef gboolean (*AgbWatchFunc) (const AgbWatchItem *item, gpointer data);
 /* Call FUNC with a snapshot of session NAME, then with each event as it is committed, until the
  * session is closed or gone (TRUE), FUNC returns FALSE (TRUE), or an interrupt comes
  * (AGB_ERROR_INTERRUPTED).  A reader of stdout that goes away ends it too (TRUE). */
-gboolean agb_watch_session (AgbCatalog *catalog, const char *name, AgbWatchFunc func,
-                            gpointer data, GError **error);
+gboolean agb_watch_session (AgbCatalog *catalog, const char *name, AgbWatchFunc func, gpointer data,
+                            GError **error);
 
 /* Call FUNC with the events of SESSION (NULL: all sessions) after AFTER_ID as they are committed.
  * Ends as agb_watch_session; SESSION NULL: only by interrupt, FUNC, or the reader. */

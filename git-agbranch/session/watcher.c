@@ -18,7 +18,7 @@ struct AgbWatcher {
   AgbCatalog *catalog; /* the caller's */
   gint64 counter;
   int fd;
-  int root_watch; /* the folder of the database */
+  int root_watch;    /* the folder of the database */
   gint64 again_usec; /* when to look at the counter again; 0: no write is pending */
   int again_ms;
 };
@@ -57,10 +57,11 @@ gboolean
 agb_watcher_add_path (AgbWatcher *watcher, const char *path, GError **error)
 {
   /* The folder, not the file: it may be made, or replaced, later. */
-  g_autofree char *folder = g_file_test (path, G_FILE_TEST_IS_DIR) ? g_strdup (path)
-                                                                   : g_path_get_dirname (path);
+  g_autofree char *folder
+      = g_file_test (path, G_FILE_TEST_IS_DIR) ? g_strdup (path) : g_path_get_dirname (path);
 
-  if (inotify_add_watch (watcher->fd, folder, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MASK_ADD) < 0)
+  if (inotify_add_watch (watcher->fd, folder, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MASK_ADD)
+      < 0)
     return agb_error_set_errno (error, errno, "watch", folder);
   return TRUE;
 }
@@ -69,7 +70,7 @@ agb_watcher_add_path (AgbWatcher *watcher, const char *path, GError **error)
 static AgbWatcherEvents
 drain (AgbWatcher *watcher)
 {
-  char buffer[8192] __attribute__ ((aligned (__alignof__ (struct inotify_event))));
+  char buffer[8192] __attribute__ ((aligned (__alignof__(struct inotify_event))));
   AgbWatcherEvents events = 0;
   ssize_t length;
 
