@@ -95,20 +95,22 @@ agb_gc_session_refs (AgbGc *gc, AgbEnv *env, const AgbSession *session, gint64 a
   g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
   Refs refs = { .gc = gc, .session = session, .updates = updates, .age = age };
 
+  g_autoptr (AgbLock) lock = NULL;
+
   if (session->git_common_dir == NULL)
     return TRUE;
+  /* Taking the lock finishes what was cut off, a gc of old among it. */
+  if (unfinished && !gc->dry_run && (lock = agb_env_lock (env, session->name, "gc", error)) == NULL)
+    return FALSE;
   g_autoptr (AgbRepo) repo = agb_repo_open (session->git_common_dir, !gc->dry_run, error);
   if (repo == NULL || !list_refs (&refs, repo, error))
     return FALSE;
-  if (gc->dry_run || (agb_ref_updates_length (updates) == 0 && !unfinished))
+  if (gc->dry_run || agb_ref_updates_length (updates) == 0)
     return TRUE;
-  /* Taking the lock finishes what was cut off.  The old values in the transaction hold off whoever
-   * moved a ref before that. */
-  g_autoptr (AgbLock) lock = agb_env_lock (env, session->name, "gc", error);
-  if (lock == NULL)
+  /* The old values in the transaction hold off whoever moved a ref before this. */
+  if (lock == NULL && (lock = agb_env_lock (env, session->name, "gc", error)) == NULL)
     return FALSE;
-  return agb_ref_updates_length (updates) == 0 || !is_still_closed (env, session)
-         || delete_refs (env, repo, session, updates, error);
+  return !is_still_closed (env, session) || delete_refs (env, repo, session, updates, error);
 }
 
 typedef struct {
