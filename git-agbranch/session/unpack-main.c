@@ -407,6 +407,7 @@ unpack_stdin (Unpack *unpack, GError **error)
 
   /* Plain tar only: each further format and compression is code that a guest could feed. */
   archive_read_support_format_tar (in);
+  archive_read_support_format_empty (in);
   archive_write_disk_set_options (
       out, ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT
                | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS | ARCHIVE_EXTRACT_NO_OVERWRITE);

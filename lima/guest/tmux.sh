@@ -19,7 +19,8 @@ tmux_do () {
 }
 
 # Passing escape sequences through and writing the clipboard would reach the user's terminal; names
-# of windows are looked up later, so programs may not change them.
+# of windows are looked up later, so programs may not change them.  Keys that came over a slow line
+# arrive in one piece: they are no paste, or the keys that detach would be lost.
 start () {
 	umask 077
 	mkdir -p "$HOME/.agbranch/tmux" || exit 1
@@ -35,6 +36,7 @@ start () {
 		set-option -gq allow-passthrough off ';' \
 		set-option -g automatic-rename off ';' \
 		set-option -g allow-rename off ';' \
+		set-option -g assume-paste-time 0 ';' \
 		set-option -g history-limit 20000
 }
 

@@ -1,0 +1,194 @@
+#!/bin/sh
+test_description='agent: start, stop, prompts, imports, what is kept'
+. ./t/lib/test-lib.sh
+
+db () {
+	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "$1"
+}
+
+# agent_log_has TEXT: the guest's log of the agent window.
+agent_log_has () {
+	git agbranch run one -- cat /home/agent/.agbranch/log/agent.log >log 2>/dev/null &&
+	grep -q -- "$1" log
+}
+
+window_state () {
+	git agbranch run one -- tmux -S /home/agent/.agbranch/tmux/one.sock list-panes -s -t =one \
+		-F '#{window_name} #{pane_dead}' >panes && grep -qx "$1" panes
+}
+
+test_expect_success 'set up a session' '
+	make_repo repo &&
+	git -C repo agbranch open one >/dev/null &&
+	cd repo
+'
+
+test_expect_success 'any command: JSON, window, environment, workspace' '
+	expect_code 0 git agbranch agent start --json --env FROM_HOST=x=1 one -- \
+		sh -c "echo \"in=\$PWD session=\$AGBRANCH_SESSION compose=\$COMPOSE_PROJECT_NAME env=\$FROM_HOST args=\$*\"; exec cat" sh "a b" "c'\''d" &&
+	json_is .session one && json_is .provider null && json_is .agent_window agent &&
+	json_is .status started && json_is ".imported_provider_files | length" 0 &&
+	wait_until 30 agent_log_has "in=/home/agent/workspaces/one/repo session=one compose=agbranch-one env=x=1 args=a b c'\''d" &&
+	window_state "agent 0"
+'
+
+test_expect_success 'a second one is exit 3 with a hint' '
+	expect_code 3 git agbranch agent start --json one -- true &&
+	json_is .error.kind action_required &&
+	jq -r .error.hint out | grep "git agbranch agent stop one"
+'
+
+test_expect_success 'variables are stored nowhere, nor left in the guest' '
+	! db .dump | grep "x=1" &&
+	! grep -r -a "FROM_HOST=x=1" "$AGBRANCH_STATE_ROOT" &&
+	git agbranch run one -- ls /home/agent/.agbranch/run >left &&
+	test_must_be_empty left
+'
+
+test_expect_success 'stop ends it; a repeat says that there was none' '
+	expect_code 0 git agbranch agent stop --json one &&
+	json_is .status stopped && json_is .agent_window agent &&
+	! window_state "agent 0" &&
+	expect_code 0 git agbranch agent stop --json one &&
+	json_is .status not_running
+'
+
+test_expect_success 'an agent that has ended leaves its window with the exit status' '
+	expect_code 0 git agbranch agent start -d one -- sh -c "echo last words; exit 6" &&
+	wait_until 30 window_state "agent 1" &&
+	git agbranch run one -- cat /home/agent/.agbranch/run/agent.status >status &&
+	test "$(cat status)" = 6 &&
+	agent_log_has "last words" &&
+	expect_code 0 git agbranch agent start -d one -- sh -c "echo again; exec cat" &&
+	wait_until 30 window_state "agent 0" &&
+	git agbranch agent stop one
+'
+
+test_expect_success 'a program that is not in the guest is exit 6 with a hint' '
+	expect_code 6 git agbranch agent start -d --provider codex one &&
+	grep "Codex: program .codex. is not installed in session .one." err &&
+	grep "^hint: install it there" err &&
+	expect_code 6 git agbranch agent start -d one -- /no/such/program
+'
+
+test_expect_success 'an unknown profile names those that there are' '
+	expect_code 1 git agbranch agent start --provider nobody one &&
+	grep "no agent profile .nobody." err &&
+	grep "claude-code, codex, gemini, opencode, aider" err &&
+	expect_code 129 git agbranch agent start one &&
+	expect_code 129 git agbranch agent one &&
+	expect_code 129 git agbranch agent start --prompt x one -- true
+'
+
+# A profile'\''s program that tells how it was called; the guest'\''s own PATH finds it.
+test_expect_success 'set up a program called claude in the guest' '
+	git agbranch run one -- sh -c "mkdir -p ~/.local/bin && cat >~/.local/bin/claude && chmod +x ~/.local/bin/claude" <<-\EOF &&
+	#!/bin/sh
+	echo "IS_SANDBOX=$IS_SANDBOX"
+	for arg; do echo "<$arg>"; done
+	exec cat
+	EOF
+	git agbranch run one -- sh -c "command -v claude"
+'
+
+test_expect_success 'the profile'\''s arguments, then ours, then the prompt' '
+	expect_code 0 git agbranch agent start -d --json --provider claude --prompt "fix it; \$HOME \"now\"" one -- --model x &&
+	json_is .provider claude-code &&
+	wait_until 30 agent_log_has "<fix it; .HOME \"now\">" &&
+	tr -d "\r" <log | grep -A4 -x "IS_SANDBOX=1" >said &&
+	printf "%s\n" IS_SANDBOX=1 "<--dangerously-skip-permissions>" "<--model>" "<x>" "<fix it; \$HOME \"now\">" >expected &&
+	test_cmp expected said &&
+	git agbranch agent stop one
+'
+
+test_expect_success '--prompt @file and -, of any length, and one that begins with a dash' '
+	{ head -c 40000 /dev/zero | tr "\0" "p"; echo; echo end-of-file-prompt; } >prompt &&
+	expect_code 0 git agbranch agent start -d -a claude --prompt @prompt one &&
+	wait_until 30 agent_log_has "end-of-file-prompt>" &&
+	git agbranch agent stop one &&
+	echo "-prompt from stdin" | git agbranch agent start -d -a claude --prompt - one &&
+	wait_until 30 agent_log_has "<-prompt from stdin>" &&
+	git agbranch agent stop one &&
+	expect_code 1 git agbranch agent start -d -a claude --prompt @missing one &&
+	: >empty &&
+	expect_code 1 git agbranch agent start -d -a claude --prompt @empty one &&
+	grep "the prompt is empty" err
+'
+
+test_expect_success 'after stop and start the agent comes back only when asked for, without the prompt' '
+	expect_code 0 git agbranch agent start -d -a claude --prompt first-task one -- --model y &&
+	wait_until 30 agent_log_has "<first-task>" &&
+	git agbranch stop one &&
+	git agbranch run -q one -- rm /home/agent/.agbranch/log/agent.log &&
+	expect_code 0 git agbranch start --json one && json_is .agent_resumed false &&
+	! window_state "agent 0" &&
+	git agbranch stop one &&
+	expect_code 0 git agbranch start --json --resume-agent one && json_is .agent_resumed true &&
+	wait_until 30 agent_log_has "<y>" &&
+	! grep first-task log &&
+	git agbranch agent stop one
+'
+
+mkdir -p "$HOME/.claude"
+echo '{"theme": "dark"}' >"$HOME/.claude/settings.json"
+echo 'be brief' >"$HOME/.claude/CLAUDE.md"
+echo '{"accessToken": "planted-secret"}' >"$HOME/.claude/.credentials.json"
+
+test_expect_success 'nothing of the host is imported unless it is named' '
+	expect_code 0 git agbranch agent start -d --json -a claude one &&
+	json_is ".imported_provider_files | length" 0 &&
+	expect_code 1 git agbranch run one -- test -e /home/agent/.claude/settings.json &&
+	git agbranch agent stop one
+'
+
+test_expect_success '--import settings takes settings and no credentials' '
+	expect_code 0 git agbranch agent start -d --json -a claude --import settings one &&
+	json_is ".imported_provider_files | join(\" \")" "~/.claude/settings.json ~/.claude/CLAUDE.md" &&
+	git agbranch run one -- cat /home/agent/.claude/CLAUDE.md >copy &&
+	test_cmp "$HOME/.claude/CLAUDE.md" copy &&
+	expect_code 1 git agbranch run one -- test -e /home/agent/.claude/.credentials.json &&
+	git agbranch agent stop one
+'
+
+test_expect_success 'credentials need confirmation: exit 3 without a terminal' '
+	expect_code 3 git agbranch agent start -d --json -a claude --import credentials one &&
+	json_is .error.kind action_required &&
+	expect_code 3 git agbranch agent start -d -a claude --import "~/.claude/.credentials.json" one &&
+	expect_code 1 git agbranch run one -- test -e /home/agent/.claude/.credentials.json &&
+	expect_code 0 git agbranch agent start -d --json --yes -a claude --import credentials one &&
+	json_is ".imported_provider_files | index(\"~/.claude/.credentials.json\") != null" true &&
+	git agbranch run one -- stat -c %a /home/agent/.claude/.credentials.json >mode &&
+	test "$(cat mode)" = 600 &&
+	git agbranch agent stop one
+'
+
+test_expect_success 'what was imported is nowhere in the state root but in the guest, and in no JSON' '
+	! grep -a planted-secret out err &&
+	! db .dump | grep planted-secret &&
+	! grep -r -a -l planted-secret "$AGBRANCH_STATE_ROOT/logs" "$AGBRANCH_STATE_ROOT/state.db"*
+'
+
+test_expect_success 'a settings file that may hold a secret is left out with a note' '
+	echo "{\"env\": {\"ANTHROPIC_API_KEY\": \"sk-1\"}}" >"$HOME/.claude/settings.json" &&
+	git agbranch run one -- rm /home/agent/.claude/settings.json &&
+	expect_code 0 git agbranch agent start -d -a claude --import settings one &&
+	grep "settings.json. may hold a secret" err &&
+	expect_code 1 git agbranch run one -- test -e /home/agent/.claude/settings.json &&
+	git agbranch agent stop one &&
+	expect_code 1 git agbranch agent start -d -a claude --import ~/.ssh/id_rsa one &&
+	grep "is nothing that claude-code could import" err
+'
+
+test_expect_success 'the log of the agent is bounded' '
+	expect_code 0 git agbranch agent start -d one -- sh -c "head -c 20000000 /dev/zero | tr \"\\0\" x; echo; echo end-of-noise" &&
+	wait_until 60 agent_log_has end-of-noise &&
+	git agbranch run one -- sh -c "cat ~/.agbranch/log/* | wc -c" >size &&
+	test "$(cat size)" -le 16777216
+'
+
+test_expect_success 'no damage by what an agent writes to its window' '
+	expect_code 0 git agbranch agent start -d one -- printf "\\033]0;agent 1\\007\\033k other\\033\\\\" &&
+	wait_until 30 window_state "agent 1"
+'
+
+test_done
