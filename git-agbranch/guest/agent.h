@@ -5,12 +5,12 @@
 #include "store/catalog.h"
 
 typedef struct {
-  const char *name;           /* "claude-code"; CONTRACTS: `claude` = `claude-code` */
-  const char *alias;          /* "claude" or NULL */
-  const char *label;          /* "Claude Code" */
-  const char *const *argv;    /* permissive inside the sandbox: the boundary is the guest */
-  const char *prompt_option;  /* option before the prompt, NULL: as last operand */
-  const char *const *env;     /* set for it, "IS_SANDBOX=1" */
+  const char *name;                /* "claude-code"; CONTRACTS: `claude` = `claude-code` */
+  const char *alias;               /* "claude" or NULL */
+  const char *label;               /* "Claude Code" */
+  const char *const *argv;         /* permissive inside the sandbox: the boundary is the guest */
+  const char *prompt_option;       /* option before the prompt, NULL: as last operand */
+  const char *const *env;          /* set for it, "IS_SANDBOX=1" */
   const char *const *required_env; /* one of these must be set for it to work, NULL: none */
 } AgbAgentProfile;
 

@@ -16,8 +16,9 @@
 #include "store/settings.h"
 
 typedef enum {
-  AGB_RUNTIME_IS_VM = 1 << 0,         /* a kernel of its own; otherwise only namespaces */
-  AGB_RUNTIME_BORROWS_OBJECTS = 1 << 1, /* the guest can be given the host's object folders read-only */
+  AGB_RUNTIME_IS_VM = 1 << 0, /* a kernel of its own; otherwise only namespaces */
+  AGB_RUNTIME_BORROWS_OBJECTS
+  = 1 << 1, /* the guest can be given the host's object folders read-only */
   AGB_RUNTIME_HAS_SSH = 1 << 2,
   AGB_RUNTIME_HAS_BASE = 1 << 3, /* needs a prepared base */
 } AgbRuntimeFlags;
@@ -35,23 +36,24 @@ typedef enum {
 
 /* What a guest is made from.  Strings belong to the caller. */
 typedef struct {
-  const char *session;  /* the session's name: AGBRANCH_SESSION, hostname */
-  const char *vm_name;  /* the handle: "agbranch-<session>" */
-  gint64 attempt;       /* with the session's name the key: "<session>.<attempt>" */
-  gboolean sandbox;     /* workspace ~/sandbox/<s>, not ~/workspaces/<s>/repo */
+  const char *session; /* the session's name: AGBRANCH_SESSION, hostname */
+  const char *vm_name; /* the handle: "agbranch-<session>" */
+  gint64 attempt;      /* with the session's name the key: "<session>.<attempt>" */
+  gboolean sandbox;    /* workspace ~/sandbox/<s>, not ~/workspaces/<s>/repo */
   gint64 cpus;
   guint64 memory_bytes;
-  guint64 disk_bytes;     /* 0: the runtime's default */
-  gboolean limits_wanted; /* the user named cpus, memory or disk: say when they cannot be enforced */
-  const char *network;    /* "public", "open", "none" */
-  const char *image;      /* prepared image, NULL: the default */
+  guint64 disk_bytes; /* 0: the runtime's default */
+  gboolean
+      limits_wanted;   /* the user named cpus, memory or disk: say when they cannot be enforced */
+  const char *network; /* "public", "open", "none" */
+  const char *image;   /* prepared image, NULL: the default */
   const char *const *object_dirs; /* host object folders to borrow (BORROWS_OBJECTS); NULL: none */
 } AgbGuestSpec;
 
 typedef struct {
   AgbGuestState state;
-  char *reason; /* one line, may be NULL */
-  char *arch;   /* x86_64 */
+  char *reason;  /* one line, may be NULL */
+  char *arch;    /* x86_64 */
   char *vm_type; /* "bwrap", "qemu", "vz" */
   gint64 cpus;
   guint64 memory_bytes;

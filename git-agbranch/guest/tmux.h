@@ -22,8 +22,8 @@ const char *agb_tmux_window_state (AgbRuntime *runtime, const AgbSession *sessio
 gboolean agb_tmux_run (AgbRuntime *runtime, const AgbSession *session, const char *window,
                        const char *const *argv, const char *const *env, GError **error);
 /* The exit status of a dead window; FALSE without error: it lives or is missing. */
-gboolean agb_tmux_window_status (AgbRuntime *runtime, const AgbSession *session,
-                                 const char *window, int *ret_status, GError **error);
+gboolean agb_tmux_window_status (AgbRuntime *runtime, const AgbSession *session, const char *window,
+                                 int *ret_status, GError **error);
 /* End WINDOW's program and the window; no error when it is missing. */
 gboolean agb_tmux_kill_window (AgbRuntime *runtime, const AgbSession *session, const char *window,
                                GError **error);

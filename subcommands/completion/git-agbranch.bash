@@ -126,6 +126,8 @@ __agbranch_complete () {
 		__agbranch_files
 		__agbranch_reply "$cur" < <("${agbranch[@]}" ps -q 2>/dev/null | sed 's/$/:/')
 		compopt -o nospace 2>/dev/null
+	elif [[ $verb == open || $verb == launch ]]; then
+		COMPREPLY=() # a new name
 	elif grep -q '^--session=' <<<"$options" && ((operands == 0 || (${#subverbs} > 0 && operands == 1))); then
 		__agbranch_reply "$cur" < <("${agbranch[@]}" ps -q 2>/dev/null)
 	else

@@ -115,6 +115,8 @@ function __agbranch_complete
             __agbranch ps -q | string replace -r '$' ':'
             __fish_complete_path $current
         end
+    else if contains -- $verb open launch
+        return # a new name
     else if string match -q -- '--session=*' $options; and test $operands = 0 -o \( (count $subverbs) -gt 0 -a $operands = 1 \)
         __agbranch ps -q
     else

@@ -158,7 +158,7 @@ try_int80 (void)
   long result;
 
   /* keyctl of the 32-bit ABI */
-  __asm__ volatile ("int $0x80" : "=a"(result) : "a"(288), "b"(0L), "c"(-3L), "d"(0L) : "memory");
+  __asm__ volatile("int $0x80" : "=a"(result) : "a"(288), "b"(0L), "c"(-3L), "d"(0L) : "memory");
   errno = result < 0 ? (int)-result : 0;
   return result < 0 ? -1 : 0;
 }
@@ -173,7 +173,9 @@ try_x32 (void)
 static long
 attempt (const char *name, const char *argument)
 {
-#define WHEN(text) if (strcmp (name, text) == 0) return
+#define WHEN(text)              \
+  if (strcmp (name, text) == 0) \
+  return
   WHEN ("tiocsti") try_terminal (TIOCSTI);
   WHEN ("tioclinux") try_terminal (TIOCLINUX);
   WHEN ("keyctl") syscall (SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_USER_KEYRING, 1);
