@@ -162,8 +162,11 @@ text_field (const AgbSession *session, gsize offset)
 char *
 agb_session_agent_label (const AgbSession *session)
 {
-  if (session->agent_launch_preset != NULL)
-    return g_strdup (session->agent_launch_preset);
+  const char *preset = session->agent_launch_preset;
+
+  /* "command" is any program: its own name says more. */
+  if (preset != NULL && (!g_str_equal (preset, "command") || session->agent_command_json == NULL))
+    return g_strdup (preset);
   if (session->agent_command_json == NULL)
     return g_strdup (session->provider_kind);
 
