@@ -286,6 +286,7 @@ gate_url_is_plain (const char *url)
 
   /* user@host:path and host:path, but neither "ext::" and its like nor options nor C:\ paths */
   gsize host = strcspn (url, ":/");
-  return host > 1 && url[host] == ':' && url[host + 1] != ':' && url[0] != '-' && url[0] != '.'
-         && url[host + 1] != '\0' && url[host + 1] != '-';
+  return host > 1 && url[host] == ':' && !g_str_has_prefix (url + host, "://")
+         && url[host + 1] != ':' && url[0] != '-' && url[0] != '.' && url[host + 1] != '\0'
+         && url[host + 1] != '-';
 }

@@ -10,7 +10,8 @@
 typedef struct {
   AgbGate *gate;
   git_pathspec *protected_paths; /* NULL: none */
-  GHashTable *commits;           /* oid → GateCommit of gate->commits */
+  gboolean uses_libgit2;
+  GHashTable *commits; /* oid → GateCommit of gate->commits */
 
   const GateCommit *commit; /* whose difference is being read */
   char *meta;               /* ":modes oids status" whose path comes next */
@@ -25,6 +26,8 @@ static void
 policy_clear (Policy *policy)
 {
   g_clear_pointer (&policy->protected_paths, git_pathspec_free);
+  if (policy->uses_libgit2)
+    git_libgit2_shutdown ();
   g_clear_pointer (&policy->commits, g_hash_table_unref);
   g_clear_pointer (&policy->merge_seen, g_hash_table_unref);
   g_clear_pointer (&policy->blobs, gate_blobs_free);
@@ -232,7 +235,10 @@ read_protected_paths (Policy *policy, GError **error)
       = agb_settings_list (policy->gate->settings, "agbranch.protectedPaths");
   git_strarray array = { (char **)patterns, g_strv_length ((char **)patterns) };
 
-  if (array.count == 0 || git_pathspec_new (&policy->protected_paths, &array) == 0)
+  if (array.count == 0)
+    return TRUE;
+  policy->uses_libgit2 = git_libgit2_init () > 0;
+  if (git_pathspec_new (&policy->protected_paths, &array) == 0)
     return TRUE;
   g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
                "agbranch.protectedPaths is not a list of patterns: %s",

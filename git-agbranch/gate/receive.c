@@ -181,7 +181,7 @@ stage (AgbGate *gate, Spool *spool, GError **error)
 static gboolean
 refuse_fsck (const char *errors, GError **error)
 {
-  g_autoptr (GRegex) pattern = g_regex_new ("^error: object ([0-9a-f]+): ([A-Za-z]+): (.*)$",
+  g_autoptr (GRegex) pattern = g_regex_new ("^error: object ([0-9a-f]+): ([A-Za-z0-9]+): (.*)$",
                                             G_REGEX_MULTILINE | G_REGEX_RAW, 0, NULL);
   g_autoptr (GMatchInfo) match = NULL;
 

@@ -1,0 +1,36 @@
+# Small streams that become large.
+
+hostile 'a blob of one gibibyte in one megabyte' 'agbranch.limits.blobBytes' '
+	raw_pack zeros=3,1073741824 >stream'
+hostile 'a blob of fifty gigabytes, said only' 'agbranch.limits.blobBytes' 'raw_pack claim=3,53687091200,x >stream'
+hostile 'a commit of one gibibyte' 'agbranch.limits.blobBytes' 'raw_pack claim=1,1073741824,x >stream'
+hostile 'many large blobs' 'agbranch.limits.inflatedBytes' '
+	GATE_OPTIONS=agbranch.limits.inflatedBytes=64m &&
+	raw_pack zeros=3,20000000 zeros=3,20000001 zeros=3,20000002 zeros=3,20000003 >stream'
+hostile 'a delta that makes a terabyte' 'agbranch.limits.blobBytes' '
+	raw_pack object=3,x ofs=10,018080808080200101 >stream'
+hostile 'many deltas that make much' 'agbranch.limits.inflatedBytes' '
+	GATE_OPTIONS=agbranch.limits.inflatedBytes=64m &&
+	raw_pack object=3,x $(for i in 1 2 3 4 5; do echo ref=$BASE,018080800801; done) >stream'
+hostile 'five thousand deltas, each on the one before' 'agbranch.limits.deltaDepth' 'raw_pack chain=5000 >stream'
+hostile 'a hundred deltas where fifty are allowed' 'agbranch.limits.deltaDepth' '
+	GATE_OPTIONS=agbranch.limits.deltaDepth=50 && raw_pack chain=100 >stream'
+hostile 'a path of a hundred kilobytes' 'path-length' '
+	name=$(perl -e "print q(x) x 100000") && NEW=$(one_entry 100644 "$name" "$(blob text)")'
+hostile 'a component of three hundred bytes' 'path-length' '
+	name=$(perl -e "print q(x) x 300") && NEW=$(one_entry 100644 "$name" "$(blob text)")'
+hostile 'a path that is too long in all' 'path-length' '
+	GATE_OPTIONS=agbranch.limits.pathLength=60 &&
+	mkdir -p guest/aaaaaaaaaaaaaaaaaaaaaaaaa/bbbbbbbbbbbbbbbbbbbbbbbbbbbb &&
+	echo x >guest/aaaaaaaaaaaaaaaaaaaaaaaaa/bbbbbbbbbbbbbbbbbbbbbbbbbbbb/ccccccccccc &&
+	g add . && g commit -qm x && NEW=$(g rev-parse HEAD)'
+hostile 'two hundred folders in each other' 'path-depth' '
+	t=$(tree 100644 x "$(blob x)") &&
+	for i in $(seq 200); do t=$(tree 40000 d $t) || return 1; done && NEW=$(commit deep $t)'
+hostile 'more paths than may change' 'agbranch.limits.changedPaths' '
+	GATE_OPTIONS=agbranch.limits.changedPaths=10 &&
+	for i in $(seq 20); do echo $i >guest/f$i || return 1; done && g add . && g commit -qm many &&
+	NEW=$(g rev-parse HEAD)'
+hostile 'more commits than objects are allowed' 'agbranch.limits.objects' '
+	GATE_OPTIONS=agbranch.limits.objects=3 &&
+	NEW=$(one_entry 100644 name "$(blob text)") && g hash-object -w --stdin </dev/null >/dev/null'
