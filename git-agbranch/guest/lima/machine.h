@@ -1,0 +1,35 @@
+/* Bringing an instance up and down, cold and warm, and its disk as a thin overlay on a sealed image. */
+#pragma once
+
+#include "core/progress.h"
+#include "guest/lima/limactl.h"
+
+/* The tag of the saved running state in a disk. */
+#define AGB_LIMA_WARM_TAG "warm"
+
+/* Start INSTANCE and wait until Lima says it is ready.  After an error it is stopped. */
+gboolean agb_lima_cold_start (const AgbLima *lima, const char *instance, gint64 timeout_ms,
+                              GError **error);
+/* Start INSTANCE, a clone of a warm base, from the state in its disk: returns as soon as it answers by
+ * ssh; its identity is still the base's, and *RET_START, the limactl that waits for it to be ready,
+ * still runs: agb_lima_leave it after identity.sh.  After an error it is stopped. */
+gboolean agb_lima_warm_start (const AgbLima *lima, const char *instance, AgbChild *ret_start,
+                              GError **error);
+/* To stopped; FORCE: at once.  A repeat is ok. */
+gboolean agb_lima_stop (const AgbLima *lima, const char *instance, gboolean force, GError **error);
+/* Delete INSTANCE and prove that it is gone: no process of it, no file.  A repeat is ok. */
+gboolean agb_lima_delete (const AgbLima *lima, const char *instance, GError **error);
+
+/* Whether the disk of INSTANCE can be an overlay here: a qcow2 of QEMU, and qemu-img. */
+gboolean agb_lima_can_overlay (const AgbLima *lima, const AgbLimaInstance *instance);
+/* Move the disk of stopped INSTANCE to the read-only image IMAGE, and make a new disk on it. */
+gboolean agb_lima_seal_disk (const AgbLima *lima, const char *instance, const char *image,
+                             gint64 disk_bytes, GError **error);
+/* Replace the disk of stopped INSTANCE by an empty overlay of BYTES on IMAGE. */
+gboolean agb_lima_new_overlay (const AgbLima *lima, const char *instance, const char *image,
+                               gint64 disk_bytes, GError **error);
+
+/* Run a script as `sh -c TEXT NAME ARGS…` by root in INSTANCE, with INPUT on stdin. */
+gboolean agb_lima_root_script (const AgbLima *lima, const char *instance, const char *name,
+                               const char *text, const char *const *args, gint64 timeout_ms,
+                               AgbChildResult *ret, GError **error);

@@ -1,0 +1,394 @@
+#include "guest/lima/ssh.h"
+
+#include "core/error.h"
+#include "core/escape.h"
+#include "core/interrupt.h"
+#include "core/io.h"
+#include "core/time.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum {
+  SIGNAL_TIMEOUT_MS = 5000,
+  ATTEMPT_TIMEOUT_MS = 6000,
+  RETRY_PAUSE_MS = 100,
+  SSH_FAILED = 255,
+};
+
+typedef struct {
+  AgbGuestProcess process;
+  const AgbLima *lima;
+  char *vm_name;
+  char *token;  /* in the environment of everything that the command starts */
+  char *folder; /* where it was to start */
+  AgbChild child;
+  int log_fd;   /* what ssh itself has to say */
+  int master_fd; /* our end of the terminal, -1 without one */
+  gboolean ended;
+} LimaProcess;
+
+char *
+agb_lima_ssh_alias (const char *vm_name)
+{
+  return g_strconcat ("lima-", vm_name, NULL);
+}
+
+char *
+agb_lima_quote (const char *text)
+{
+  GString *quoted = g_string_new ("'");
+
+  for (; *text != '\0'; text++)
+    if (*text == '\'')
+      g_string_append (quoted, "'\\''");
+    else
+      g_string_append_c (quoted, *text);
+  g_string_append_c (quoted, '\'');
+  return g_string_free (quoted, FALSE);
+}
+
+static void
+append_quoted (GString *text, const char *word)
+{
+  g_autofree char *quoted = agb_lima_quote (word);
+
+  g_string_append_c (text, ' ');
+  g_string_append (text, quoted);
+}
+
+/* What the guest's shell is given: sshd takes one string, so every word is quoted.  The login
+ * environment comes first; the shell stays (its traps let it outlive what ends the command), so that a
+ * command that a signal ends still has a status. */
+static char *
+remote_command (const AgbExecSpec *spec, const char *folder, const char *token)
+{
+  GString *text = g_string_new ("trap : HUP INT QUIT TERM USR1 USR2; "
+                                "for f in /etc/profile ~/.profile; do "
+                                "test ! -r $f || . $f </dev/null >/dev/null 2>&1; done; cd");
+
+  append_quoted (text, folder);
+  g_string_append (text, " || exit 255; env");
+  g_string_append_printf (text, " AGBRANCH_EXEC=%s", token);
+  for (const char *const *env = spec->env; env != NULL && *env != NULL; env++)
+    append_quoted (text, *env);
+  /* A program whose name has '=' in it would be taken for a variable. */
+  if (strchr (spec->argv[0], '=') != NULL)
+    g_string_append (text, " sh -c 'exec \"$@\"' sh");
+  for (const char *const *arg = spec->argv; *arg != NULL; arg++)
+    append_quoted (text, *arg);
+  g_string_append (text, "; exit $?");
+  return g_string_free (text, FALSE);
+}
+
+static char *
+make_token (void)
+{
+  return g_strdup_printf ("%08x%08x%08x", g_random_int (), g_random_int (), g_random_int ());
+}
+
+static GPtrArray *
+ssh_argv (const char *config)
+{
+  GPtrArray *argv = g_ptr_array_new_with_free_func (g_free);
+
+  g_ptr_array_add (argv, g_strdup ("ssh"));
+  g_ptr_array_add (argv, g_strdup ("-F"));
+  g_ptr_array_add (argv, g_strdup (config));
+  return argv;
+}
+
+static void
+add_words (GPtrArray *argv, const char *first, ...)
+{
+  va_list args;
+
+  va_start (args, first);
+  for (const char *word = first; word != NULL; word = va_arg (args, const char *))
+    g_ptr_array_add (argv, g_strdup (word));
+  va_end (args);
+}
+
+static gboolean
+require_config (const AgbLima *lima, const char *vm_name, char **ret_config, GError **error)
+{
+  *ret_config = agb_lima_path (lima, vm_name, "ssh.config");
+  if (g_file_test (*ret_config, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "guest '%s' is not running", vm_name);
+  if (g_str_has_prefix (vm_name, "agbranch-"))
+    agb_error_hint (error, "start it with: git agbranch start %s",
+                    vm_name + strlen ("agbranch-"));
+  return FALSE;
+}
+
+/* The first line that ssh wrote itself; NULL: none. */
+static char *
+ssh_message (int log_fd)
+{
+  char text[1024];
+  ssize_t length = pread (log_fd, text, sizeof text - 1, 0);
+
+  if (length <= 0)
+    return NULL;
+  text[length] = '\0';
+  text[strcspn (text, "\r\n")] = '\0';
+  return *text != '\0' ? agb_escape (text, -1) : NULL;
+}
+
+static int
+process_wait_fd (AgbGuestProcess *process)
+{
+  return ((LimaProcess *)process)->child.pidfd;
+}
+
+/* 255 is also what ssh says when it fails; then it has written why. */
+static gboolean
+process_finish (AgbGuestProcess *process, int *ret_status, GError **error)
+{
+  LimaProcess *self = (LimaProcess *)process;
+  int status = 0;
+
+  if (!agb_child_wait (&self->child, agb_deadline_in (1000), &status, error))
+    return FALSE;
+  self->ended = TRUE;
+  if (status == SSH_FAILED)
+    {
+      g_autofree char *message = ssh_message (self->log_fd);
+      if (message != NULL)
+        {
+          g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "guest '%s' does not answer: %s",
+                       self->vm_name, message);
+          agb_error_hint (error, "look with: git agbranch doctor");
+          return FALSE;
+        }
+    }
+  *ret_status = status;
+  return TRUE;
+}
+
+/* ssh has no way to pass a signal on: everything that carries the token gets it by a command of its
+ * own. */
+static void
+process_signal (AgbGuestProcess *process, int signal_number)
+{
+  LimaProcess *self = (LimaProcess *)process;
+  g_autofree char *script = g_strdup_printf (
+      "for f in $(grep -lsx -z AGBRANCH_EXEC=%s /proc/[0-9]*/environ); do f=${f#/proc/}; "
+      "kill -%d ${f%%/environ} 2>/dev/null; done; exit 0",
+      self->token, signal_number);
+  const char *const argv[] = { "sh", "-c", script, NULL };
+  g_auto (AgbChildResult) result = { 0 };
+
+  agb_interrupt_shield ();
+  agb_lima_ssh_once (self->lima, self->vm_name, argv, NULL, 0, SIGNAL_TIMEOUT_MS, &result, NULL);
+  agb_interrupt_unshield ();
+}
+
+static void
+process_resize (AgbGuestProcess *process, guint16 rows, guint16 columns)
+{
+  LimaProcess *self = (LimaProcess *)process;
+  struct winsize size = { .ws_row = rows, .ws_col = columns };
+
+  if (self->master_fd < 0 || self->child.pid <= 0)
+    return;
+  ioctl (self->master_fd, TIOCSWINSZ, &size);
+  /* Its terminal does not control ssh, so the kernel does not tell it. */
+  kill (self->child.pid, SIGWINCH);
+}
+
+static void
+process_free (AgbGuestProcess *process)
+{
+  LimaProcess *self = (LimaProcess *)process;
+
+  if (!self->ended && self->child.pid > 0)
+    {
+      struct pollfd over = { .fd = self->child.pidfd, .events = POLLIN };
+      if (poll (&over, 1, 0) == 0)
+        process_signal (process, SIGKILL);
+    }
+  agb_child_clear (&self->child);
+  agb_close (&self->log_fd);
+  agb_close (&self->master_fd);
+  agb_close (&process->stdin_fd);
+  agb_close (&process->stdout_fd);
+  agb_close (&process->stderr_fd);
+  g_free (self->vm_name);
+  g_free (self->token);
+  g_free (self->folder);
+  g_free (self);
+}
+
+static const struct AgbGuestProcessClass process_class = {
+  .wait_fd = process_wait_fd,
+  .finish = process_finish,
+  .signal = process_signal,
+  .resize = process_resize,
+  .free = process_free,
+};
+
+/* Two ends of a terminal: ssh gets the slave, so that it asks for one in the guest of that size. */
+static gboolean
+open_terminal (const AgbExecSpec *spec, int *ret_master, int *ret_slave, GError **error)
+{
+  struct winsize size = { .ws_row = spec->rows != 0 ? spec->rows : 24,
+                          .ws_col = spec->columns != 0 ? spec->columns : 80 };
+
+  if (openpty (ret_master, ret_slave, NULL, NULL, &size) != 0)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "cannot open a terminal: %s",
+                   g_strerror (errno));
+      return FALSE;
+    }
+  fcntl (*ret_master, F_SETFD, FD_CLOEXEC);
+  fcntl (*ret_slave, F_SETFD, FD_CLOEXEC);
+  g_unix_set_fd_nonblocking (*ret_master, TRUE, NULL);
+  return TRUE;
+}
+
+static gboolean
+start_with_terminal (LimaProcess *self, AgbChildSpec *child, const AgbExecSpec *spec,
+                     GError **error)
+{
+  agb_autofd int slave = -1;
+  const char *term = spec->term != NULL ? spec->term : "xterm-256color";
+
+  if (!open_terminal (spec, &self->master_fd, &slave, error))
+    return FALSE;
+  g_auto (GStrv) envp = g_environ_setenv (g_get_environ (), "TERM", term, TRUE);
+  child->envp = envp;
+  child->stdin_fd = child->stdout_fd = child->stderr_fd = slave;
+  if (!agb_child_start (child, FALSE, &self->child, error))
+    return FALSE;
+  self->process.stdin_fd = fcntl (self->master_fd, F_DUPFD_CLOEXEC, 3);
+  self->process.stdout_fd = fcntl (self->master_fd, F_DUPFD_CLOEXEC, 3);
+  return TRUE;
+}
+
+static gboolean
+start_with_pipes (LimaProcess *self, AgbChildSpec *child, GError **error)
+{
+  if (!agb_child_start (child, TRUE, &self->child, error))
+    return FALSE;
+  self->process.stdin_fd = agb_steal_fd (&self->child.stdin_fd);
+  self->process.stdout_fd = agb_steal_fd (&self->child.stdout_fd);
+  self->process.stderr_fd = agb_steal_fd (&self->child.stderr_fd);
+  return TRUE;
+}
+
+static LimaProcess *
+process_new (const AgbLima *lima, const char *vm_name, const char *folder)
+{
+  LimaProcess *self = g_new0 (LimaProcess, 1);
+
+  self->process = (AgbGuestProcess){ .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1,
+                                     .klass = &process_class };
+  self->lima = lima;
+  self->vm_name = g_strdup (vm_name);
+  self->folder = g_strdup (folder);
+  self->token = make_token ();
+  self->child = (AgbChild){ .pidfd = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 };
+  self->master_fd = -1;
+  self->log_fd = memfd_create ("ssh", MFD_CLOEXEC);
+  return self;
+}
+
+AgbGuestProcess *
+agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec, GError **error)
+{
+  const char *folder = spec->cwd != NULL ? spec->cwd : AGB_GUEST_HOME;
+  g_autofree char *config = NULL;
+  g_autofree char *alias = agb_lima_ssh_alias (vm_name);
+
+  if (!require_config (lima, vm_name, &config, error))
+    return NULL;
+  LimaProcess *self = process_new (lima, vm_name, folder);
+  g_autofree char *command = remote_command (spec, folder, self->token);
+  /* ssh's own messages go where they cannot be taken for the command's. It opens the file by name. */
+  g_autofree char *log = g_strdup_printf ("/proc/%d/fd/%d", (int)getpid (), self->log_fd);
+  g_autoptr (GPtrArray) argv = ssh_argv (config);
+  /* The connection that Lima keeps is used when it is there; we never leave one behind. */
+  add_words (argv, "-o", "ControlMaster=no", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10", "-E",
+             log, NULL);
+  if (spec->forward_ssh_agent)
+    /* The open connection was made without the agent: this one is made for it. */
+    add_words (argv, "-o", "ControlPath=none", "-A", NULL);
+  if (spec->tty)
+    add_words (argv, "-tt", NULL);
+  add_words (argv, "--", alias, command, NULL);
+  g_ptr_array_add (argv, NULL);
+
+  AgbChildSpec child = { .argv = (const char *const *)argv->pdata };
+  if (spec->tty ? start_with_terminal (self, &child, spec, error)
+                : start_with_pipes (self, &child, error))
+    return &self->process;
+  process_free (&self->process);
+  return NULL;
+}
+
+gboolean
+agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *argv,
+                   const void *input, gsize input_length, gint64 timeout_ms, AgbChildResult *ret,
+                   GError **error)
+{
+  g_autofree char *config = NULL;
+  g_autofree char *alias = agb_lima_ssh_alias (vm_name);
+  g_autoptr (GString) command = g_string_new (NULL);
+
+  if (!require_config (lima, vm_name, &config, error))
+    return FALSE;
+  for (; *argv != NULL; argv++)
+    append_quoted (command, *argv);
+  g_autoptr (GPtrArray) words = ssh_argv (config);
+  add_words (words, "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "LogLevel=ERROR", "-o",
+             "ConnectTimeout=2", "--", alias, command->str, NULL);
+  g_ptr_array_add (words, NULL);
+  AgbChildSpec spec = { .argv = (const char *const *)words->pdata,
+                        .timeout_ms = timeout_ms,
+                        .input = input != NULL ? input : "",
+                        .input_length = input_length };
+  return agb_child_run (&spec, ret, error);
+}
+
+/* A fresh connection each time: the host's side of the forward accepts at once and then waits for the
+ * guest with growing pauses. */
+gboolean
+agb_lima_ssh_wait (const AgbLima *lima, const char *vm_name, gint64 deadline_usec, GError **error)
+{
+  static const char *const argv[] = { "true", NULL };
+
+  for (;;)
+    {
+      g_auto (AgbChildResult) result = { 0 };
+      g_autoptr (GError) problem = NULL;
+
+      if (agb_lima_ssh_once (lima, vm_name, argv, NULL, 0, ATTEMPT_TIMEOUT_MS, &result, &problem)
+          && result.status == 0)
+        return TRUE;
+      if (agb_interrupted (error))
+        return FALSE;
+      if (agb_deadline_left_ms (deadline_usec) == 0)
+        {
+          g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "guest '%s' does not answer by ssh",
+                       vm_name);
+          agb_error_hint (error, "look at its console: git agbranch logs --source kernel");
+          return FALSE;
+        }
+      /* There is no event for "sshd listens" on this side of the forward. */
+      struct pollfd interrupt = { .fd = agb_interrupt_fd (), .events = POLLIN };
+      poll (&interrupt, 1, RETRY_PAUSE_MS);
+    }
+}

@@ -1,0 +1,25 @@
+/* Commands in an instance over the connection that Lima keeps open for it, with the instance's own
+ * ssh.config: one process of ssh a command, no new connection. */
+#pragma once
+
+#include "core/child.h"
+#include "guest/lima/limactl.h"
+#include "guest/runtime.h"
+
+/* The host alias of an instance in its ssh.config; the caller frees. */
+char *agb_lima_ssh_alias (const char *vm_name);
+
+/* exec of the runtime interface. */
+AgbGuestProcess *agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec,
+                                GError **error);
+
+/* Run ARGV with INPUT to its end and capture it, over a connection of its own with a short time for
+ * connecting: for a guest that is just coming up. AGB_ERROR_RUNTIME when it does not answer. */
+gboolean agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *argv,
+                            const void *input, gsize input_length, gint64 timeout_ms,
+                            AgbChildResult *ret, GError **error);
+/* Try until a command works in VM_NAME or the deadline (core/time.h) is over. */
+gboolean agb_lima_ssh_wait (const AgbLima *lima, const char *vm_name, gint64 deadline_usec,
+                            GError **error);
+/* TEXT as one word for a POSIX shell; the caller frees. */
+char *agb_lima_quote (const char *text);

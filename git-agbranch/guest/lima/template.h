@@ -1,0 +1,20 @@
+/* The template of a machine: the asset safe-sync-PLATFORM.yaml with what the user set merged in. */
+#pragma once
+
+#include "store/settings.h"
+
+typedef struct {
+  gint64 cpus;
+  gint64 memory_bytes;
+  gint64 disk_bytes;
+  gboolean tcg; /* emulated: a processor that needs no KVM */
+} AgbTemplateSpec;
+
+/* The merged template as text: resources of SPEC, and from SETTINGS another image with its kernel
+ * (agbranch.lima.image, digest, kernel, initrd, cmdline) and the host's certificate authorities
+ * (agbranch.lima.caCerts).  AGB_ERROR_USER for a setting that cannot be used, AGB_ERROR_FILE for the
+ * asset.  The caller frees. */
+char *agb_template_render (const AgbTemplateSpec *spec, AgbSettings *settings, GError **error);
+
+/* "linux" or "macos". */
+const char *agb_template_platform (void);

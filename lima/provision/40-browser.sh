@@ -1,0 +1,31 @@
+#!/bin/sh
+# 40-browser.sh FLAVOUR: headless Chromium and its DevTools MCP server.  Run as root.
+#
+# The browser runs under a user of its own with its own sandbox on: what a page does to it reaches
+# neither the workspace nor the agent's logins.  The agent gets to it by agbranch-browser only.
+set -eu
+test "$1" = full || exit 0
+export DEBIAN_FRONTEND=noninteractive
+mcp_version=0.10.2
+
+apt-get -q -y --no-install-recommends install chromium chromium-sandbox fonts-liberation
+npm install --global --prefix /usr/local --no-audit --no-fund --loglevel=error \
+	"chrome-devtools-mcp@$mcp_version"
+id browser >/dev/null 2>&1 || useradd --system --create-home --shell /usr/sbin/nologin browser
+
+cat >/usr/local/bin/agbranch-browser <<'END'
+#!/bin/sh
+exec sudo -n -u browser -H /usr/local/bin/chrome-devtools-mcp --headless --isolated \
+	--executablePath /usr/bin/chromium "$@"
+END
+chmod 755 /usr/local/bin/agbranch-browser
+echo 'agent ALL=(browser) NOPASSWD: /usr/local/bin/chrome-devtools-mcp' >/etc/sudoers.d/agbranch-browser
+chmod 440 /etc/sudoers.d/agbranch-browser
+
+settings=/home/agent/.claude.json
+test -s "$settings" || echo '{}' >"$settings"
+jq '.mcpServers.browser = {type: "stdio", command: "/usr/local/bin/agbranch-browser", args: []}' \
+	"$settings" >"$settings.new"
+mv "$settings.new" "$settings"
+chown agent: "$settings"
+chmod 600 "$settings"

@@ -1,0 +1,39 @@
+#!/bin/sh
+# 50-session.sh GUARD API: what every session needs in its guest.  Run as root.
+#
+# GUARD is the text of guest/guard.sh: it becomes a unit, so that the network guard is there after
+# every boot.  API is the version of the agreement between these scripts and the program.
+set -eu
+guard=$1 api=$2
+
+mkdir -p /etc/agbranch /usr/local/lib/agbranch
+printf '%s\n' "$api" >/etc/agbranch/api
+echo open >/etc/agbranch/network
+printf '%s' "$guard" >/usr/local/lib/agbranch/guard.sh
+chmod 755 /usr/local/lib/agbranch/guard.sh
+
+cat >/etc/systemd/system/agbranch-guard.service <<'END'
+[Unit]
+Description=Network guard of git agbranch
+Wants=network-pre.target
+After=systemd-resolved.service network.target nftables.service docker.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/lib/agbranch/guard.sh saved
+
+[Install]
+WantedBy=multi-user.target
+END
+systemctl --quiet enable agbranch-guard.service
+
+# Commands share one connection; many of them may run at once.
+mkdir -p /etc/ssh/sshd_config.d
+printf '%s\n' 'MaxSessions 200' 'MaxStartups 64:30:200' >/etc/ssh/sshd_config.d/40-agbranch.conf
+
+for folder in workspaces sandbox .agbranch .agbranch/tmux; do
+	mkdir -p "/home/agent/$folder"
+	chown agent: "/home/agent/$folder"
+done
+chmod 700 /home/agent/.agbranch /home/agent/.agbranch/tmux
