@@ -1,6 +1,7 @@
 #include "guest/runtime.h"
 
 #include "core/error.h"
+#include "guest/lima/lima.h"
 
 /* In the order in which "auto" tries them. */
 static const struct {
@@ -8,6 +9,7 @@ static const struct {
   gboolean (*is_preferred) (void); /* NULL: always */
   AgbRuntime *(*make) (AgbSettings *settings);
 } runtimes[] = {
+  { "lima", agb_lima_is_preferred, agb_lima_runtime_new },
   { "bwrap", NULL, agb_bwrap_runtime_new },
 };
 

@@ -35,6 +35,17 @@ if test "$restored" = 1; then
 	blockdev --flushbufs "$device"
 	mount -o ro,mode=0700,dmode=0700,overriderockperm,exec,uid=0 "$device" /mnt/lima-cidata
 	instance=$(sed -n 's/^instance-id: *//p' /mnt/lima-cidata/meta-data)
+	# The host's resolver listens on other ports than the base's did.
+	if iptables -w -t nat -F LIMADNS 2>/dev/null; then
+		setting () {
+			sed -n "s/^LIMA_CIDATA_$1=//p" /mnt/lima-cidata/lima.env
+		}
+		for protocol in udp tcp; do
+			port=$(setting "$(printf %s "$protocol" | tr a-z A-Z)_DNS_LOCAL_PORT")
+			iptables -w -t nat -A LIMADNS -d "$(setting SLIRP_DNS)" -p "$protocol" --dport 53 \
+				-j DNAT --to-destination "$(setting SLIRP_GATEWAY):$port"
+		done
+	fi
 fi
 if test "$new" = 1; then
 	# systemd-machine-id-setup would take the old one from /run/machine-id again.
