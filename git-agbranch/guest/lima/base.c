@@ -272,6 +272,19 @@ agb_base_look (const AgbLima *lima, AgbSettings *settings, const char *image, GE
   return g_steal_pointer (&info);
 }
 
+gboolean
+agb_base_check_usable (const AgbBaseInfo *info, GError **error)
+{
+  if (info->status >= AGB_BASE_STALE)
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' is %s%s%s", info->name,
+               info->status == AGB_BASE_MISSING ? "not prepared"
+                                                : agb_base_status_word (info->status),
+               info->problem != NULL ? ": " : "", info->problem != NULL ? info->problem : "");
+  agb_error_hint (error, "%s", info->hint);
+  return FALSE;
+}
+
 /* One build under way. */
 typedef struct {
   const AgbLima *lima;
@@ -302,9 +315,31 @@ left_ms (const Build *build)
   return MAX (agb_deadline_left_ms (build->deadline), 1);
 }
 
+/* The machine of the base there is, with an empty disk on its image. */
+static gboolean
+create_from_base (Build *build, GError **error)
+{
+  g_autofree char *config = agb_lima_path (build->lima, build->next, "ssh.config");
+  g_autoptr (AgbLock) lock = agb_lima_lock (build->lima->home, "base", error);
+
+  if (lock == NULL || !agb_lima_delete (build->lima, build->next, error)
+      || !agb_limactl (build->lima, MIN (left_ms (build), CREATE_TIMEOUT_MS), NULL, error, "clone",
+                       build->spec->name, build->next, NULL)
+      || !agb_lima_new_overlay (build->lima, build->next, build->spec->update_image,
+                                build->record->disk_bytes, error))
+    return FALSE;
+  if (unlink (config) != 0 && errno != ENOENT)
+    return agb_error_set_errno (error, errno, "remove", config);
+  return TRUE;
+}
+
 static gboolean
 create_instance (Build *build, GError **error)
 {
+  if (build->spec->update_image != NULL)
+    return create_from_base (build, error);
+
+
   const AgbTemplateSpec machine = { .cpus = build->spec->cpus,
                                     .memory_bytes = build->spec->memory_bytes,
                                     .disk_bytes = build->spec->disk_bytes,
@@ -333,7 +368,7 @@ static gboolean
 provision (Build *build, GError **error)
 {
   return agb_provision_run (build->lima, build->settings, build->next, build->spec->flavour,
-                            build->log, build->deadline, build->progress, build->steps, error);
+                            build->spec->update_image != NULL, build->log, build->deadline, build->progress, build->steps, error);
 }
 
 static gboolean

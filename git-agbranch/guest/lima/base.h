@@ -47,12 +47,16 @@ char *agb_base_name (const char *image, AgbSettings *settings, const char **ret_
 AgbBaseInfo *agb_base_look (const AgbLima *lima, AgbSettings *settings, const char *image,
                             GError **error);
 
+/* FALSE and AGB_ERROR_RUNTIME with the command that helps when no session can be made from it. */
+gboolean agb_base_check_usable (const AgbBaseInfo *info, GError **error);
+
 typedef struct {
   const char *name;
   const char *flavour; /* "minimal" or "full" */
   gint64 cpus, memory_bytes, disk_bytes;
   gint64 timeout_ms; /* of the whole build */
   gboolean warm;
+  const char *update_image; /* renew only the agents, on this image; NULL: from the template */
 } AgbBaseSpec;
 
 /* Build and put in place; *RET (freed by the caller) is its record.  After an error the older base is as
@@ -66,6 +70,9 @@ gboolean agb_base_warm (const AgbLima *lima, AgbBaseRecord *record, gint64 timeo
 
 /* The agents' npm packages in force, NULL-ended; the caller frees. */
 char **agb_base_agents (AgbSettings *settings);
+
+/* The program that the npm package PACKAGE ("@scope/name@1.2") brings, or NULL. */
+const char *agb_base_agent_program (const char *package);
 
 /* Digest of everything that a base of FLAVOUR is made from; the caller frees. */
 char *agb_base_fingerprint (AgbSettings *settings, const char *flavour, GError **error);

@@ -168,7 +168,7 @@ run_own (const AgbLima *lima, const char *instance, const char *path, gboolean a
 
 gboolean
 agb_provision_run (const AgbLima *lima, AgbSettings *settings, const char *instance,
-                   const char *flavour, const char *log, gint64 deadline, AgbProgress *progress,
+                   const char *flavour, gboolean only_agents, const char *log, gint64 deadline, AgbProgress *progress,
                    cJSON *steps, GError **error)
 {
   g_auto (GStrv) names = provision_names ();
@@ -179,12 +179,16 @@ agb_provision_run (const AgbLima *lima, AgbSettings *settings, const char *insta
   for (char **name = names; *name != NULL; name++)
     {
       gint64 started = g_get_monotonic_time ();
+      if (only_agents && !g_str_has_prefix (*name, "20-agents"))
+        continue;
       g_autofree char *phase = g_strdup_printf ("provisioning: %s", *name);
       agb_progress_phase (progress, phase);
       if (!run_asset (lima, instance, *name, flavour, agents, log, deadline, error))
         return FALSE;
       agb_provision_add_step (steps, *name, started);
     }
+  if (only_agents)
+    return TRUE;
   for (const char *const *path = agb_settings_list (settings, "agbranch.lima.provision");
        *path != NULL; path++)
     {
@@ -204,9 +208,8 @@ agb_provision_run (const AgbLima *lima, AgbSettings *settings, const char *insta
   return TRUE;
 }
 
-/* The program of npm package SPEC ("@scope/name@1.2"), or NULL. */
-static const char *
-program_of (const char *spec)
+const char *
+agb_base_agent_program (const char *spec)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (agent_programs); i++)
     {
@@ -273,7 +276,7 @@ agb_provision_probe (const AgbLima *lima, AgbSettings *settings, const char *ins
     g_ptr_array_add (argv, (gpointer)words[i]);
   for (char **package = packages; *package != NULL; package++)
     {
-      const char *program = program_of (*package);
+      const char *program = agb_base_agent_program (*package);
       /* aider is Python and belongs to the full flavour. */
       if (program != NULL
           && (strcmp (program, "aider") != 0 || strcmp (flavour, "full") == 0))

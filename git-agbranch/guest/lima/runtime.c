@@ -61,14 +61,9 @@ usable_base (LimaRuntime *self, const AgbLima *lima, const char *image, GError *
 {
   g_autoptr (AgbBaseInfo) info = agb_base_look (lima, self->settings, image, error);
 
-  if (info == NULL || info->status >= AGB_BASE_STALE)
-    return g_steal_pointer (&info);
-  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' is %s%s%s", info->name,
-               info->status == AGB_BASE_MISSING ? "not prepared"
-                                                : agb_base_status_word (info->status),
-               info->problem != NULL ? ": " : "", info->problem != NULL ? info->problem : "");
-  agb_error_hint (error, "%s", info->hint);
-  return NULL;
+  if (info == NULL || !agb_base_check_usable (info, error))
+    return NULL;
+  return g_steal_pointer (&info);
 }
 
 /* Whether the saved state of BASE fits a machine of SPEC: it holds processors and memory. */

@@ -255,6 +255,7 @@ emit (Document *document)
   yaml_emitter_dump (&emitter, document); /* takes the document */
   yaml_emitter_close (&emitter);
   yaml_emitter_delete (&emitter);
+  g_string_append_c (text, '\n');
   return g_string_free (text, FALSE);
 }
 

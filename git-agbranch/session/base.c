@@ -1,0 +1,309 @@
+#include "session/base.h"
+
+#include "core/child.h"
+#include "core/error.h"
+#include "core/escape.h"
+#include "core/lock.h"
+#include "core/paths.h"
+#include "core/time.h"
+#include "guest/lima/base.h"
+#include "guest/runtime.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { NPM_TIMEOUT_MS = 60 * 1000 };
+
+static AgbLock *
+lock_base (const char *operation, GError **error)
+{
+  g_autofree char *path = agb_state_path (error, "locks", "base.lock", NULL);
+  AgbLock *lock = path != NULL ? agb_lock_take (path, operation, 0, error) : NULL;
+
+  if (lock == NULL && g_error_matches (*error, AGB_ERROR, AGB_ERROR_USER))
+    {
+      g_clear_error (error);
+      g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USER, "another command works on the base");
+      agb_error_hint (error, "look with: git agbranch base show");
+    }
+  return lock;
+}
+
+/* JSON text of ours (a record's) as a value; an object or array that is empty when there is none. */
+static cJSON *
+value_of (const char *text, gboolean array)
+{
+  cJSON *value = text != NULL ? cJSON_Parse (text) : NULL;
+
+  if (value != NULL)
+    return value;
+  return array ? cJSON_CreateArray () : cJSON_CreateObject ();
+}
+
+static cJSON *
+prepare_json (const AgbBaseRecord *record, gboolean done)
+{
+  cJSON *object = cJSON_CreateObject ();
+
+  agb_json_add_string (object, "prepared_base", record->name);
+  agb_json_add_string (object, "started_at", record->started_at);
+  agb_json_add_string (object, "prepared_at", record->prepared_at);
+  cJSON_AddNumberToObject (object, "duration_ms", (double)record->duration_ms);
+  cJSON_AddItemToObject (object, "steps",
+                         done ? value_of (record->steps_json, TRUE) : cJSON_CreateArray ());
+  cJSON_AddItemToObject (object, "agent_cli_versions", value_of (record->agents_json, FALSE));
+  cJSON_AddItemToObject (object, "versions", value_of (record->versions_json, FALSE));
+  agb_json_add_string (object, "flavour", record->flavour);
+  cJSON_AddBoolToObject (object, "warm", record->warm);
+  agb_json_add_string (object, "warm_reason", record->warm_reason);
+  cJSON_AddBoolToObject (object, "changed", done);
+  return object;
+}
+
+/* Whether REQUEST leaves the base as it is. */
+static gboolean
+is_satisfied (const AgbBaseRequest *request, const AgbBaseInfo *info)
+{
+  return !request->rebuild && !request->update && info->status == AGB_BASE_READY
+         && (request->flavour == NULL || g_strcmp0 (request->flavour, info->record->flavour) == 0);
+}
+
+static gboolean
+check_buildable (const AgbBaseRequest *request, const AgbBaseInfo *info, GError **error)
+{
+  if (info->status == AGB_BASE_FOREIGN)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "instance '%s' is there already: %s",
+                   info->name, info->problem);
+      agb_error_hint (error, "%s", info->hint);
+      return FALSE;
+    }
+  if (!request->update
+      || (info->status >= AGB_BASE_STALE && info->record->image != NULL))
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' cannot be updated: it is %s",
+               info->name, agb_base_status_word (info->status));
+  agb_error_hint (error, "git agbranch base prepare");
+  return FALSE;
+}
+
+gboolean
+agb_session_base_prepare (AgbSettings *settings, const AgbBaseRequest *request,
+                          AgbProgress *progress, cJSON **ret, GError **error)
+{
+  g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
+  g_autoptr (AgbLock) lock = lima != NULL ? lock_base ("base prepare", error) : NULL;
+  g_autoptr (AgbBaseInfo) info
+      = lock != NULL ? agb_base_look (lima, settings, request->image, error) : NULL;
+  g_autoptr (AgbBaseRecord) built = NULL;
+
+  if (info == NULL || !check_buildable (request, info, error))
+    return FALSE;
+  if (is_satisfied (request, info))
+    {
+      *ret = prepare_json (info->record, FALSE);
+      return TRUE;
+    }
+  const AgbBaseRecord *old = info->record;
+  const AgbBaseSpec spec = {
+    .name = info->name,
+    .flavour = request->flavour != NULL               ? request->flavour
+               : old != NULL && old->flavour != NULL ? old->flavour
+                                                      : "full",
+    .cpus = agb_settings_int (settings, "agbranch.cpus"),
+    .memory_bytes = (gint64)(request->memory_bytes > 0
+                                 ? request->memory_bytes
+                                 : agb_settings_size (settings, "agbranch.memory")),
+    .disk_bytes
+    = (gint64)(request->disk_bytes > 0 ? request->disk_bytes
+                                       : agb_settings_size (settings, "agbranch.disk")),
+    .timeout_ms = request->timeout_ms,
+    .warm = agb_settings_bool (settings, "agbranch.lima.warm"),
+    .update_image = request->update ? old->image : NULL,
+  };
+  if (!agb_base_build (lima, settings, &spec, progress, &built, error))
+    return FALSE;
+  *ret = prepare_json (built, TRUE);
+  return TRUE;
+}
+
+static void
+add_sizes (cJSON *object, const AgbLima *lima, const AgbBaseInfo *info)
+{
+  gint64 bytes = 0;
+  struct stat status;
+
+  if (info->instance != NULL)
+    {
+      g_autofree char *disk = agb_lima_path (lima, info->name, "disk");
+      if (stat (disk, &status) == 0)
+        bytes += (gint64)status.st_blocks * 512;
+    }
+  if (info->record != NULL && info->record->image != NULL)
+    {
+      g_autofree char *image = agb_lima_record_path (lima->home, "images", info->record->image);
+      if (stat (image, &status) == 0)
+        bytes += (gint64)status.st_blocks * 512;
+    }
+  cJSON_AddNumberToObject (object, "size_bytes", (double)bytes);
+  cJSON_AddNumberToObject (object, "disk_bytes",
+                           info->instance != NULL ? (double)info->instance->disk_bytes : 0);
+}
+
+static void
+add_record (cJSON *object, const AgbBaseRecord *record)
+{
+  agb_json_add_string (object, "created_at", record != NULL ? record->started_at : NULL);
+  agb_json_add_string (object, "prepared_at", record != NULL ? record->prepared_at : NULL);
+  agb_json_add_string (object, "prepared_provision_fingerprint",
+                       record != NULL ? record->fingerprint : NULL);
+  cJSON_AddItemToObject (object, "agent_cli_versions",
+                         value_of (record != NULL ? record->agents_json : NULL, FALSE));
+  cJSON_AddItemToObject (object, "versions",
+                         value_of (record != NULL ? record->versions_json : NULL, FALSE));
+  agb_json_add_string (object, "flavour", record != NULL ? record->flavour : NULL);
+  agb_json_add_string (object, "image", record != NULL ? record->image : NULL);
+  cJSON_AddBoolToObject (object, "warm", record != NULL && record->warm);
+  agb_json_add_string (object, "warm_reason", record != NULL ? record->warm_reason : NULL);
+}
+
+cJSON *
+agb_session_base_show (AgbSettings *settings, const char *image, gboolean *ret_ready,
+                       char **ret_hint, GError **error)
+{
+  g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
+  g_autoptr (AgbBaseInfo) info
+      = lima != NULL ? agb_base_look (lima, settings, image, error) : NULL;
+  cJSON *object;
+
+  if (info == NULL)
+    return NULL;
+  g_autofree char *location = agb_lima_path (lima, info->name, NULL);
+  object = cJSON_CreateObject ();
+  agb_json_add_string (object, "name", info->name);
+  agb_json_add_string (object, "name_source", info->name_source);
+  agb_json_add_string (object, "status", agb_base_status_word (info->status));
+  agb_json_add_string (object, "problem", info->problem);
+  agb_json_add_string (object, "location", info->instance != NULL ? location : NULL);
+  cJSON_AddBoolToObject (object, "protected",
+                         info->instance != NULL && info->instance->is_protected);
+  cJSON_AddBoolToObject (object, "prepared", info->status >= AGB_BASE_STALE);
+  add_sizes (object, lima, info);
+  agb_json_add_string (object, "provision_fingerprint", info->fingerprint);
+  cJSON_AddBoolToObject (object, "provision_stale", info->status == AGB_BASE_STALE);
+  add_record (object, info->record);
+  if (ret_ready != NULL)
+    *ret_ready = info->status == AGB_BASE_READY;
+  if (ret_hint != NULL)
+    *ret_hint = g_strdup (info->hint);
+  return object;
+}
+
+gboolean
+agb_session_base_warm (AgbSettings *settings, const char *image, gint64 timeout_ms,
+                       AgbProgress *progress, GError **error)
+{
+  g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
+  g_autoptr (AgbLock) lock = lima != NULL ? lock_base ("base warm", error) : NULL;
+  g_autoptr (AgbBaseInfo) info
+      = lock != NULL ? agb_base_look (lima, settings, image, error) : NULL;
+
+  if (info == NULL)
+    return FALSE;
+  if (info->status < AGB_BASE_STALE)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' is %s", info->name,
+                   agb_base_status_word (info->status));
+      agb_error_hint (error, "%s", info->hint);
+      return FALSE;
+    }
+  agb_progress_phase (progress, "saving a running state for warm starts");
+  if (!agb_base_warm (lima, info->record, timeout_ms, progress, error))
+    return FALSE;
+  agb_progress_phase (progress, NULL);
+  if (info->record->warm)
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' has no saved state: %s", info->name,
+               info->record->warm_reason);
+  return FALSE;
+}
+
+/* The newest version of PACKAGE; NULL and an error when npm does not tell. */
+static char *
+newest_version (const char *package, GError **error)
+{
+  g_autofree char *name = g_strdup (package);
+  char *at = strrchr (name, '@');
+  char *output = NULL;
+
+  if (at != NULL && at != name)
+    *at = '\0';
+  const char *const argv[] = { "npm", "view", "--", name, "version", NULL };
+  AgbChildSpec spec = { .argv = argv, .timeout_ms = NPM_TIMEOUT_MS, .capture_limit = 64 * 1024 };
+  if (!agb_child_check (&spec, &output, error))
+    {
+      agb_error_hint (error, "npm on this host is asked for the newest versions");
+      return NULL;
+    }
+  g_strstrip (output);
+  char *clean = agb_escape (output, 64);
+  g_free (output);
+  return clean;
+}
+
+cJSON *
+agb_session_base_check (AgbSettings *settings, const char *image, GError **error)
+{
+  g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
+  g_autoptr (AgbBaseInfo) info
+      = lima != NULL ? agb_base_look (lima, settings, image, error) : NULL;
+  g_auto (GStrv) packages = NULL;
+  g_autoptr (cJSON) array = cJSON_CreateArray ();
+
+  if (info == NULL)
+    return NULL;
+  g_autoptr (cJSON) versions
+      = value_of (info->record != NULL ? info->record->agents_json : NULL, FALSE);
+  packages = agb_base_agents (settings);
+  for (char **package = packages; *package != NULL; package++)
+    {
+      const char *program = agb_base_agent_program (*package);
+      /* aider comes from Python's index. */
+      if (program == NULL || g_str_has_prefix (*package, "aider"))
+        continue;
+      g_autofree char *newest = newest_version (*package, error);
+      if (newest == NULL)
+        return NULL;
+      const cJSON *have = cJSON_GetObjectItemCaseSensitive (versions, program);
+      const char *version = cJSON_IsString (have) ? have->valuestring : NULL;
+      cJSON *object = cJSON_CreateObject ();
+      cJSON_AddItemToArray (array, object);
+      agb_json_add_string (object, "name", program);
+      agb_json_add_string (object, "package", *package);
+      agb_json_add_string (object, "version", version);
+      agb_json_add_string (object, "newest", newest);
+      cJSON_AddBoolToObject (object, "newer", g_strcmp0 (version, newest) != 0);
+    }
+  return g_steal_pointer (&array);
+}
+
+gboolean
+agb_session_base_require (AgbSettings *settings, const char *runtime_name, const char *image,
+                          gboolean *ret_missing, GError **error)
+{
+  g_autoptr (AgbRuntime) runtime = agb_runtime_new (runtime_name, settings, error);
+
+  *ret_missing = FALSE;
+  if (runtime == NULL)
+    return FALSE;
+  if ((runtime->klass->flags & AGB_RUNTIME_HAS_BASE) == 0)
+    return TRUE;
+  g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
+  g_autoptr (AgbBaseInfo) info
+      = lima != NULL ? agb_base_look (lima, settings, image, error) : NULL;
+  if (info == NULL)
+    return FALSE;
+  *ret_missing = info->status == AGB_BASE_MISSING || info->status == AGB_BASE_HALF_BUILT;
+  return agb_base_check_usable (info, error);
+}

@@ -1,0 +1,41 @@
+/* The prepared base of Lima sessions: prepare, look, warm, renew the agents, ask what is newer.
+ * Runtimes without AGB_RUNTIME_HAS_BASE need none. */
+#pragma once
+
+#include "core/json.h"
+#include "core/progress.h"
+#include "store/settings.h"
+
+typedef struct {
+  const char *image;   /* name of the base, NULL: the default */
+  const char *flavour; /* "minimal", "full", NULL: that of the base there is, else full */
+  gboolean rebuild;    /* also when it is ready */
+  gboolean update;     /* only the agents anew, on the disk of the base there is */
+  gint64 timeout_ms;
+  guint64 memory_bytes; /* 0: the setting, likewise disk */
+  guint64 disk_bytes;
+} AgbBaseRequest;
+
+/* Prepare it; *RET (freed with cJSON_Delete) is `base prepare --json` (CONTRACTS).  Nothing is done when
+ * it is ready already: steps is empty then.  AGB_ERROR_USER "busy" while another prepares one;
+ * AGB_ERROR_RUNTIME with a hint for a foreign instance of that name. */
+gboolean agb_session_base_prepare (AgbSettings *settings, const AgbBaseRequest *request,
+                                   AgbProgress *progress, cJSON **ret, GError **error);
+
+/* `base show --json`; *RET_READY (may be NULL): whether sessions can be made from it and it is not
+ * stale, and *RET_HINT (may be NULL; freed by the caller) the command that helps.  The caller frees. */
+cJSON *agb_session_base_show (AgbSettings *settings, const char *image, gboolean *ret_ready,
+                              char **ret_hint, GError **error);
+
+/* Make its saved running state anew. */
+gboolean agb_session_base_warm (AgbSettings *settings, const char *image, gint64 timeout_ms,
+                                AgbProgress *progress, GError **error);
+
+/* What the registry has against what is in the base: array of {name, package, version, newest, newer};
+ * asked by the host's npm.  The caller frees. */
+cJSON *agb_session_base_check (AgbSettings *settings, const char *image, GError **error);
+
+/* For open: FALSE and AGB_ERROR_RUNTIME with the command when sessions of RUNTIME ("auto", a name) need a
+ * base and there is none; *RET_MISSING: it is only not prepared, so that the user may be asked. */
+gboolean agb_session_base_require (AgbSettings *settings, const char *runtime, const char *image,
+                                   gboolean *ret_missing, GError **error);

@@ -1,0 +1,65 @@
+# For the scripts that need a real Lima (t9…): sourced after test-lib.sh.
+#
+# They run when there is a limactl in PATH, or where AGB_LIMA_BIN says.  Lima refuses root: root runs the
+# script again as the user AGB_LIMA_USER, or the first ordinary one that has a home.  LIMA_MUST_WORK=1
+# makes a script that would be skipped fail.
+
+: "${AGB_LIMA_IMAGE:=/var/cache/agbranch-test-image}"
+
+lima_skip () {
+	test -z "$LIMA_MUST_WORK$AGB_NO_SKIP" || error "$1, and it must work"
+	skip_all=$1
+	test_done
+}
+
+# lima_tool: a limactl that runs here at all; root uses it as another user.
+lima_tool () {
+	test -z "$AGB_LIMA_BIN" || PATH=$PATH:$AGB_LIMA_BIN
+	command -v limactl >/dev/null || lima_skip "limactl is not installed"
+	test "$(id -u)" != 0 || lima_as_user
+	export LIMA_HOME=$HOME/.lima
+}
+
+lima_user () {
+	test -z "$AGB_LIMA_USER" || {
+		echo "$AGB_LIMA_USER"
+		return
+	}
+	getent passwd | awk -F: '$3 >= 1000 && $3 < 60000 && $6 ~ "^/home/" && $7 !~ /(nologin|false)$/ { print $1; exit }'
+}
+
+# This script anew as an ordinary user, in place of this process.
+lima_as_user () {
+	user=$(lima_user)
+	test -n "$user" || lima_skip "Lima does not run as root, and there is no ordinary user"
+	rm -rf "$TEST_TMP"
+	cd "$TEST_TOP" || exit 1
+	exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups \
+		env HARNESS_ACTIVE=1 HOME="$(getent passwd "$user" | cut -d: -f6)" USER="$user" LOGNAME="$user" \
+		AGB_BUILD="$AGB_BUILD" sh "t/$(basename "$0")" --chain-lint
+}
+
+# lima_machine: settings for a machine that boots here: the cached image, small, emulated when need be.
+lima_machine () {
+	lima_tool
+	command -v qemu-system-x86_64 >/dev/null || lima_skip "QEMU is not installed"
+	test -f "$AGB_LIMA_IMAGE/image.qcow2" ||
+		lima_skip "no guest image: make one with t/lima/make-image.sh, or name it in AGB_LIMA_IMAGE"
+	git config --global agbranch.runtime lima
+	git config --global agbranch.lima.image "$AGB_LIMA_IMAGE/image.qcow2"
+	git config --global agbranch.lima.kernel "$AGB_LIMA_IMAGE/vmlinuz"
+	git config --global agbranch.lima.initrd "$AGB_LIMA_IMAGE/initrd"
+	git config --global agbranch.lima.agents none
+	git config --global agbranch.memory 1GiB
+	git config --global agbranch.disk 8GiB
+	cleanup lima_remove_everything
+}
+
+# What a failed test left running goes with it.
+lima_remove_everything () {
+	for name in $(limactl list --format '{{.Name}}' 2>/dev/null); do
+		limactl unprotect "$name" >/dev/null 2>&1
+		limactl delete --force "$name" >/dev/null 2>&1
+	done
+	test_remove_everything
+}
