@@ -189,8 +189,7 @@ act (AgbContext *ctx, const char *action, const BaseOptions *options, GError **e
 }
 
 static const char *const usage[] = {
-  "git agbranch base prepare [--name <name>] [--minimal | --full] [--rebuild] [--memory <size>] "
-  "[--disk <size>] [--timeout <time>] [--json]",
+  "git agbranch base prepare [<options>] [--minimal | --full] [--rebuild] [--json]",
   "git agbranch base show [--name <name>] [--require-ready] [--json]",
   "git agbranch base warm [--name <name>] [--timeout <time>] [--json]",
   "git agbranch base update [--name <name>] [--timeout <time>] [--json]",
