@@ -163,8 +163,8 @@ create_statement (const char *table, const Column *columns, gsize count)
   return g_string_free (sql, FALSE);
 }
 
-gboolean
-agb_catalog_create_tables (AgbCatalog *catalog, GError **error)
+static gboolean
+create_tables (AgbCatalog *catalog, GError **error)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (tables); i++)
     {
@@ -172,7 +172,14 @@ agb_catalog_create_tables (AgbCatalog *catalog, GError **error)
       if (!agb_catalog_exec (catalog, sql, "make a table", error))
         return FALSE;
     }
-  return agb_catalog_exec (catalog, indexes, "make an index", error);
+  return TRUE;
+}
+
+gboolean
+agb_catalog_create_tables (AgbCatalog *catalog, GError **error)
+{
+  return create_tables (catalog, error)
+         && agb_catalog_exec (catalog, indexes, "make an index", error);
 }
 
 /* What agbranch 0.1 knew without saying: it had only Lima, and repositories with a work tree. */
@@ -186,12 +193,13 @@ migrate_tables (AgbCatalog *catalog, GError **error)
 {
   g_autofree char *version = g_strdup_printf ("PRAGMA user_version = %d", AGB_CATALOG_VERSION);
 
-  if (!agb_catalog_create_tables (catalog, error))
+  if (!create_tables (catalog, error))
     return FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS (tables); i++)
     if (!add_missing_columns (catalog, tables[i].name, tables[i].columns, tables[i].count, error))
       return FALSE;
-  return agb_catalog_exec (catalog, fill_in, "fill in new columns", error)
+  return agb_catalog_exec (catalog, indexes, "make an index", error)
+         && agb_catalog_exec (catalog, fill_in, "fill in new columns", error)
          && agb_catalog_exec (catalog, version, "write the version", error);
 }
 

@@ -118,36 +118,52 @@ agb_session_copy (const AgbSession *session)
   return copy;
 }
 
-/* All columns in their place, NULL for those that are not in ONLY (NULL: all are). */
-static void
-append_columns (GString *sql, const char *const *only)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
-    {
-      gboolean wanted = only == NULL || g_strv_contains (only, fields[i].name);
+/* The fields called WANTED (NULL: all), in the order of the table; ended by NULL. */
+typedef struct {
+  const Field *fields[G_N_ELEMENTS (fields) + 1];
+} Selection;
 
+static Selection
+select_fields (const char *const *wanted)
+{
+  Selection selection;
+  gsize count = 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
+    if (wanted == NULL || g_strv_contains (wanted, fields[i].name))
+      selection.fields[count++] = &fields[i];
+  selection.fields[count] = NULL;
+  return selection;
+}
+
+static void
+append_columns (GString *sql, const Selection *selection)
+{
+  for (gsize i = 0; selection->fields[i] != NULL; i++)
+    {
       g_string_append (sql, i > 0 ? ", " : "");
-      g_string_append (sql, wanted ? fields[i].name : "NULL");
+      g_string_append (sql, selection->fields[i]->name);
     }
 }
 
 /* The strings stay SQLite's, and are good until the next step. */
 static void
-borrow_row (sqlite3_stmt *statement, AgbSession *ret)
+borrow_row (sqlite3_stmt *statement, const Selection *selection, AgbSession *ret)
 {
-  for (int i = 0; i < (int)G_N_ELEMENTS (fields); i++)
-    if (fields[i].is_number)
-      *number_of (ret, &fields[i]) = sqlite3_column_int64 (statement, i);
+  for (int i = 0; selection->fields[i] != NULL; i++)
+    if (selection->fields[i]->is_number)
+      *number_of (ret, selection->fields[i]) = sqlite3_column_int64 (statement, i);
     else
-      *text_of (ret, &fields[i]) = (char *)sqlite3_column_text (statement, i);
+      *text_of (ret, selection->fields[i]) = (char *)sqlite3_column_text (statement, i);
 }
 
 static char *
 upsert_sql (void)
 {
   GString *sql = g_string_new ("INSERT INTO sessions (");
+  const Selection all = select_fields (NULL);
 
-  append_columns (sql, NULL);
+  append_columns (sql, &all);
   g_string_append (sql, ") VALUES (");
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
     g_string_append_printf (sql, "%s:%s", i > 0 ? ", " : "", fields[i].name);
@@ -304,10 +320,11 @@ AgbSession *
 agb_catalog_get_session (AgbCatalog *catalog, const char *name, GError **error)
 {
   g_autoptr (GString) sql = g_string_new ("SELECT ");
+  const Selection all = select_fields (NULL);
   AgbSession row = { 0 };
   gboolean found = FALSE;
 
-  append_columns (sql, NULL);
+  append_columns (sql, &all);
   g_string_append (sql, " FROM sessions WHERE name = :name");
   g_autoptr (sqlite3_stmt) statement = agb_catalog_prepare (catalog, sql->str, error);
   if (statement == NULL)
@@ -320,7 +337,7 @@ agb_catalog_get_session (AgbCatalog *catalog, const char *name, GError **error)
       set_no_session_error (catalog, name, error);
       return NULL;
     }
-  borrow_row (statement, &row);
+  borrow_row (statement, &all, &row);
   return agb_session_copy (&row);
 }
 
@@ -347,12 +364,12 @@ check_filter (const AgbSessionFilter *filter, GError **error)
 }
 
 static char *
-select_sql (const AgbSessionFilter *filter)
+select_sql (const AgbSessionFilter *filter, const Selection *selection)
 {
   GString *sql = g_string_new ("SELECT ");
   gboolean descending = filter->sort != NULL && *filter->sort == '-';
 
-  append_columns (sql, filter->columns);
+  append_columns (sql, selection);
   g_string_append (sql, " FROM sessions WHERE 1");
   if (!filter->include_closed && g_strcmp0 (filter->state, "closed") != 0)
     g_string_append (sql, " AND lifecycle_state IS NOT 'closed'");
@@ -382,7 +399,8 @@ agb_catalog_foreach_session (AgbCatalog *catalog, const AgbSessionFilter *filter
     filter = &everything;
   if (!check_filter (filter, error))
     return FALSE;
-  g_autofree char *sql = select_sql (filter);
+  const Selection selection = select_fields (filter->columns);
+  g_autofree char *sql = select_sql (filter, &selection);
   g_autoptr (sqlite3_stmt) statement = agb_catalog_prepare (catalog, sql, error);
   if (statement == NULL)
     return FALSE;
@@ -398,7 +416,7 @@ agb_catalog_foreach_session (AgbCatalog *catalog, const AgbSessionFilter *filter
         return FALSE;
       if (!row)
         return TRUE;
-      borrow_row (statement, &session);
+      borrow_row (statement, &selection, &session);
       if (!func (&session, data))
         return TRUE;
     }
