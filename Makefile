@@ -115,12 +115,13 @@ $(EXEC_DIR)/git-agbranch-%: $(BUILD)/obj/subcommands/git-agbranch-%.o $(LIB) $(B
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
 
-# ps is for shell prompts: half its time would be the dynamic linker's.  Where the archives are
-# installed it carries GLib and SQLite in itself.
+# ps is for shell prompts, run for scripts: half their time would be the dynamic linker's.  Where the
+# archives are installed they carry GLib and SQLite in themselves.
 PS_STATIC := -Wl,-Bstatic -lglib-2.0 -lpcre2-8 -lsqlite3 -Wl,-Bdynamic -lcjson -lm
 PS_CAN_BE_STATIC = $(if $(SANITIZE)$(COVERAGE),,$(shell \
 	echo 'int main(void){return 0;}' | $(CC) -x c -o /dev/null - $(PS_STATIC) 2>/dev/null && echo yes))
-$(EXEC_DIR)/git-agbranch-ps: PKG_LIBS = $(if $(PS_CAN_BE_STATIC),$(PS_STATIC),$(shell $(PKG_CONFIG) --libs $(PKGS)))
+$(EXEC_DIR)/git-agbranch-ps $(EXEC_DIR)/git-agbranch-run: PKG_LIBS = \
+	$(if $(PS_CAN_BE_STATIC),$(PS_STATIC) -lyaml -lseccomp,$(shell $(PKG_CONFIG) --libs $(PKGS)))
 
 define helper_rule
 $$(EXEC_DIR)/agbranch-$(patsubst %-main.c,%,$(notdir $1)): $$(BUILD)/obj/$(1:%.c=%.o) $$(LIB) $$(BUILD)/.linking

@@ -45,7 +45,7 @@ run_attach (AgbContext *ctx, int argc, char **argv, GError **error)
   if (!ctx->json)
     return agb_attach (entered, window, read_only, &ctx->exit_status, error);
 
-  const char *target = agb_enter_window (entered, window, error);
+  const char *target = agb_enter_window (entered, window, FALSE, error);
   if (target == NULL)
     return FALSE;
   print_json (entered, target);

@@ -6,8 +6,8 @@
 #include "core/main.h"
 #include "core/output.h"
 #include "core/time.h"
-#include "session/agent-run.h"
 #include "session/enter.h"
+#include "session/variables.h"
 #include "subcommands/own-failure.h"
 
 enum { JSON_OUTPUT_LIMIT = 64 * 1024 * 1024 };

@@ -23,21 +23,38 @@ print_started (AgbContext *ctx, const AgbSession *session, gboolean resumed)
   agb_print_json (object, FALSE);
 }
 
+static gboolean
+print_name (AgbContext *ctx, AgbEnv *env, GError **error)
+{
+  g_autoptr (AgbSession) session = agb_env_session (env, ctx->session, FALSE, error);
+  g_autoptr (cJSON) object = cJSON_CreateObject ();
+
+  if (session == NULL)
+    return FALSE;
+  agb_json_add_string (object, "session", session->name);
+  agb_print_json (object, TRUE);
+  return TRUE;
+}
+
 static const char *const usage[]
     = { "git agbranch start [--resume-agent] [--json] [<session>]", NULL };
 
 static gboolean
 run_start (AgbContext *ctx, int argc, char **argv, GError **error)
 {
-  gboolean resume = FALSE, resumed = FALSE;
+  gboolean resume = FALSE, resumed = FALSE, only_name = FALSE;
   const GOptionEntry entries[] = {
     { "resume-agent", 0, 0, G_OPTION_ARG_NONE, &resume, "start the agent again too", NULL },
+    /* For the programs that enter a session: which one is meant. */
+    { "only-name", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &only_name, "", NULL },
     G_OPTION_ENTRY_NULL,
   };
 
   if (!agb_options_parse (ctx, entries, &argc, &argv, 0, error))
     return FALSE;
   g_autoptr (AgbEnv) env = agb_env_open (0, NULL, ctx->progress, error);
+  if (env != NULL && only_name)
+    return print_name (ctx, env, error);
   g_autoptr (AgbHeld) held
       = env != NULL ? agb_hold (env, ctx->session, "start", TRUE, error) : NULL;
   if (held == NULL || !agb_session_start (env, held->session, held->runtime, NULL, error)

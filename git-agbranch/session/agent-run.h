@@ -3,6 +3,7 @@
 
 #include "guest/agent.h"
 #include "session/held.h"
+#include "session/variables.h"
 
 typedef struct {
   const AgbAgentProfile *profile; /* NULL: EXTRA is the whole command */
@@ -23,10 +24,6 @@ gboolean agb_session_agent_resume (AgbHeld *held, gboolean *ret_started, GError 
 
 /* End the agent and its window.  *RET_WAS_THERE FALSE: there was none. */
 gboolean agb_session_agent_stop (AgbHeld *held, gboolean *ret_was_there, GError **error);
-
-/* "NAME=value" for what agbranch.env and NAMED ("NAME=value", or "NAME": the host's value) name and the
- * host has set.  NULL and AGB_ERROR_USER for what is no name.  The caller frees with g_strfreev. */
-char **agb_agent_env (AgbSettings *settings, const char *const *named, GError **error);
 
 /* TEXT, the contents of the file in "@FILE", or stdin for "-": what --prompt takes.  NULL and AGB_ERROR_USER
  * when it cannot be read or is empty; the caller frees. */

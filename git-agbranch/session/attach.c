@@ -8,9 +8,9 @@ gboolean
 agb_attach (AgbEntered *entered, const char *window, gboolean read_only, int *ret_status,
             GError **error)
 {
-  if (!agb_enter_check_terminal (entered, error) || !agb_enter_wake (entered, error))
+  if (!agb_enter_check_terminal (entered, error))
     return FALSE;
-  const char *found = agb_enter_window (entered, window, error);
+  const char *found = agb_enter_window (entered, window, TRUE, error);
   if (found == NULL)
     return FALSE;
   g_auto (GStrv) argv = agb_tmux_attach_argv (entered->session, found, read_only);

@@ -7,6 +7,8 @@
 #include "core/paths.h"
 #include "core/time.h"
 #include "session/place.h"
+#include "store/repo.h"
+#include "store/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,23 +101,35 @@ finish_copy (AgbGuestProcess *process, const char *what, int accepted_status, GE
 
 /* What the guest says when it sent nothing is worth more than "empty archive". */
 static gboolean
-unpack_from (AgbEntered *entered, AgbGuestProcess *process, const char *folder, const char *top,
-             AgbUnpackCount *ret, GError **error)
+unpack_from (AgbGuestProcess *process, const char *folder, const char *top,
+             const AgbUnpackLimits *limits, AgbUnpackCount *ret, GError **error)
 {
-  AgbSettings *settings = entered->env->settings;
-  const AgbUnpackLimits limits = {
-    .bytes = agb_settings_size (settings, "agbranch.limits.export"),
-    .entries = (guint64)agb_settings_int (settings, "agbranch.limits.exportFiles"),
-  };
   g_autoptr (GError) refused = NULL;
 
-  if (agb_unpack (process->stdout_fd, folder, top, &limits, AGB_TIMEOUT_LONG, ret, &refused))
+  if (agb_unpack (process->stdout_fd, folder, top, limits, AGB_TIMEOUT_LONG, ret, &refused))
     return finish_copy (process, "cannot copy", TAR_CHANGED, error);
   if (strstr (refused->message, "empty archive") != NULL
       && !finish_copy (process, "cannot copy", 0, error))
     return FALSE;
   g_propagate_error (error, g_steal_pointer (&refused));
   return FALSE;
+}
+
+static gboolean
+read_limits (AgbUnpackLimits *ret, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  g_autoptr (AgbRepo) repo = agb_repo_open_optional (FALSE, &problem);
+  g_autoptr (AgbSettings) settings = problem == NULL ? agb_settings_load (repo, &problem) : NULL;
+
+  if (settings == NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+  ret->bytes = agb_settings_size (settings, "agbranch.limits.export");
+  ret->entries = (guint64)agb_settings_int (settings, "agbranch.limits.exportFiles");
+  return TRUE;
 }
 
 gboolean
@@ -125,7 +139,9 @@ agb_copy_out (AgbEntered *entered, const char *from, const char *to, const AgbCo
   g_autofree char *path = agb_enter_path (entered->session, from);
   g_autofree char *top = g_path_get_basename (path);
 
-  if (!agb_enter_with_settings (entered, error))
+  AgbUnpackLimits limits = { 0 };
+
+  if (!read_limits (&limits, error))
     return FALSE;
   g_autoptr (AgbPlace) place = agb_place_new (to, flags->force, error);
   if (place == NULL)
@@ -135,7 +151,7 @@ agb_copy_out (AgbEntered *entered, const char *from, const char *to, const AgbCo
   if (process == NULL)
     return FALSE;
   agb_close (&process->stdin_fd);
-  return unpack_from (entered, process, agb_place_folder (place), top, ret, error)
+  return unpack_from (process, agb_place_folder (place), top, &limits, ret, error)
          && agb_place_move (place, top, error);
 }
 

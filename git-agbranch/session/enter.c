@@ -1,9 +1,10 @@
 #include "session/enter.h"
 
 #include "core/error.h"
+#include "core/json.h"
+#include "core/paths.h"
 #include "core/time.h"
 #include "guest/tmux.h"
-#include "session/start.h"
 
 #include <string.h>
 #include <sys/ioctl.h>
@@ -11,18 +12,88 @@
 
 enum { USED_STAMP_SECONDS = 60 };
 
+/* What `start --json` said went wrong, as our own error. */
+static gboolean
+set_start_error (const AgbChildResult *result, GError **error)
+{
+  g_autoptr (cJSON) object = cJSON_Parse (result->output->str);
+  const cJSON *told = cJSON_GetObjectItemCaseSensitive (object, "error");
+  const char *message = cJSON_GetStringValue (cJSON_GetObjectItemCaseSensitive (told, "message"));
+  const char *hint = cJSON_GetStringValue (cJSON_GetObjectItemCaseSensitive (told, "hint"));
+
+  if (message == NULL)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_CHILD, "'git agbranch start' failed with status %d",
+                   result->status);
+      return FALSE;
+    }
+  g_set_error_literal (error, AGB_ERROR, result->status, message);
+  if (hint != NULL)
+    agb_error_hint (error, "%s", hint);
+  return FALSE;
+}
+
+/* Run `git agbranch start` for NAME (NULL: that of this repository); with ONLY_NAME it starts nothing.
+ * ret_name: the caller frees. */
+static gboolean
+run_start (const char *name, gboolean only_name, char **ret_name, GError **error)
+{
+  g_autofree char *exec_path = agb_exec_path ();
+  g_autofree char *program = g_build_filename (exec_path, "git-agbranch-start", NULL);
+  const char *argv[6] = { program, "--json", "--quiet" };
+  const AgbChildSpec spec
+      = { .argv = argv, .stderr_fd = STDERR_FILENO, .timeout_ms = AGB_TIMEOUT_LONG };
+  g_auto (AgbChildResult) result = { 0 };
+  gsize count = 3;
+
+  if (only_name)
+    argv[count++] = "--only-name";
+  if (name != NULL)
+    argv[count++] = name;
+  if (!agb_child_run (&spec, &result, error))
+    return FALSE;
+  if (result.status != 0)
+    return set_start_error (&result, error);
+  g_autoptr (cJSON) object = agb_json_parse (result.output->str, result.output->len,
+                                             "git agbranch start", AGB_ERROR_INTERNAL, error);
+  const char *found = object != NULL ? agb_json_get_string (object, "session", "git agbranch start",
+                                                            AGB_ERROR_INTERNAL, error)
+                                     : NULL;
+  if (found != NULL && ret_name != NULL)
+    *ret_name = g_strdup (found);
+  return found != NULL;
+}
+
+static gboolean
+read_session (AgbEntered *entered, const char *name, GError **error)
+{
+  AgbSession *session = agb_catalog_get_session (entered->catalog, name, error);
+
+  if (session == NULL)
+    return FALSE;
+  g_clear_pointer (&entered->session, agb_session_free);
+  entered->session = session;
+  if (g_strcmp0 (session->lifecycle_state, "closed") != 0)
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "session '%s' is closed", name);
+  agb_error_hint (error, "open it anew: git agbranch open %s", name);
+  return FALSE;
+}
+
 AgbEntered *
 agb_enter_open (const char *name, AgbProgress *progress, GError **error)
 {
   g_autoptr (AgbEntered) entered = g_new0 (AgbEntered, 1);
+  g_autofree char *found = g_strdup (name);
 
-  entered->env = agb_env_open (name != NULL ? AGB_ENV_CATALOG_ONLY : 0, NULL, progress, error);
-  if (entered->env == NULL)
+  entered->progress = progress;
+  if (name == NULL && !run_start (NULL, TRUE, &found, error))
     return NULL;
-  entered->session = agb_env_session (entered->env, name, FALSE, error);
-  if (entered->session == NULL)
+  entered->catalog = agb_catalog_open (0, error);
+  if (entered->catalog == NULL || !read_session (entered, found, error))
     return NULL;
-  entered->runtime = agb_env_session_runtime (entered->env, entered->session, error);
+  const char *runtime = entered->session->runtime;
+  entered->runtime = agb_runtime_new (runtime != NULL ? runtime : "auto", NULL, error);
   return entered->runtime != NULL ? g_steal_pointer (&entered) : NULL;
 }
 
@@ -31,36 +102,8 @@ agb_entered_free (AgbEntered *entered)
 {
   g_clear_pointer (&entered->runtime, agb_runtime_free);
   g_clear_pointer (&entered->session, agb_session_free);
-  g_clear_pointer (&entered->env, agb_env_free);
+  g_clear_pointer (&entered->catalog, agb_catalog_close);
   g_free (entered);
-}
-
-gboolean
-agb_enter_with_settings (AgbEntered *entered, GError **error)
-{
-  if (entered->env->settings != NULL)
-    return TRUE;
-  AgbEnv *env = agb_env_open (0, NULL, entered->env->progress, error);
-  if (env == NULL)
-    return FALSE;
-  AgbRuntime *runtime = agb_env_session_runtime (env, entered->session, error);
-  if (runtime == NULL)
-    {
-      agb_env_free (env);
-      return FALSE;
-    }
-  agb_runtime_free (entered->runtime);
-  agb_env_free (entered->env);
-  entered->runtime = runtime;
-  entered->env = env;
-  return TRUE;
-}
-
-gboolean
-agb_enter_wake (AgbEntered *entered, GError **error)
-{
-  return agb_enter_with_settings (entered, error)
-         && agb_session_need_running (entered->env, entered->session, entered->runtime, error);
 }
 
 /* TRUE when the catalog says that the guest runs. */
@@ -70,6 +113,23 @@ believed_running (const AgbSession *session)
   static const char *const states[] = { "running", "syncing", "staging", "applying", NULL };
 
   return session->lifecycle_state != NULL && g_strv_contains (states, session->lifecycle_state);
+}
+
+static gboolean
+start (AgbEntered *entered, GError **error)
+{
+  g_autofree char *name = g_strdup (entered->session->name);
+
+  agb_progress_phase (entered->progress, "starting the session");
+  gboolean started = run_start (name, FALSE, NULL, error) && read_session (entered, name, error);
+  agb_progress_phase (entered->progress, NULL);
+  return started;
+}
+
+gboolean
+agb_enter_wake (AgbEntered *entered, GError **error)
+{
+  return believed_running (entered->session) || start (entered, error);
 }
 
 /* last_used_at is for people and for time limits of hours: a write a command would cost more than the
@@ -82,26 +142,26 @@ stamp_used (AgbEntered *entered)
   gint64 last = session->last_used_at != NULL ? agb_time_parse (session->last_used_at) : -1;
 
   if (last < 0 || agb_time_parse (now) - last >= USED_STAMP_SECONDS)
-    agb_catalog_update_session (entered->env->catalog, session->name, NULL, "last_used_at", now,
-                                NULL);
+    agb_catalog_update_session (entered->catalog, session->name, NULL, "last_used_at", now, NULL);
 }
 
 AgbGuestProcess *
 agb_enter_exec (AgbEntered *entered, const AgbExecSpec *spec, GError **error)
 {
-  const AgbSession *session = entered->session;
   AgbExecSpec whole = *spec;
   AgbGuestProcess *process = NULL;
 
   if (whole.cwd == NULL)
-    whole.cwd = session->guest_workspace_path;
-  if (believed_running (session))
-    process = agb_guest_exec (entered->runtime, session->vm_name, &whole, NULL);
+    whole.cwd = entered->session->guest_workspace_path;
+  g_autofree char *kept_cwd = g_strdup (whole.cwd); /* a start reads the row anew */
+  whole.cwd = kept_cwd;
+  if (believed_running (entered->session))
+    process = agb_guest_exec (entered->runtime, entered->session->vm_name, &whole, NULL);
   if (process == NULL)
     {
-      if (!agb_enter_wake (entered, error))
+      if (!start (entered, error))
         return NULL;
-      process = agb_guest_exec (entered->runtime, session->vm_name, &whole, error);
+      process = agb_guest_exec (entered->runtime, entered->session->vm_name, &whole, error);
     }
   if (process != NULL)
     stamp_used (entered);
@@ -162,39 +222,51 @@ no_window (const AgbSession *session, const char *window, GError **error)
   return FALSE;
 }
 
-const char *
-agb_enter_window (AgbEntered *entered, const char *named, GError **error)
+static const char *
+choose_window (AgbEntered *entered, const char *named, const char **ret_state)
 {
   const AgbSession *session = entered->session;
-  const char *window = named != NULL && g_str_equal (named, AGB_SHELL_WINDOW) ? AGB_SHELL_WINDOW
-                                                                              : AGB_AGENT_WINDOW;
+  const char *window = named != NULL ? named : AGB_AGENT_WINDOW;
 
-  if (named != NULL && !g_str_equal (named, window))
+  *ret_state = agb_tmux_window_state (entered->runtime, session, window);
+  if (named != NULL || g_str_equal (*ret_state, "live") || g_str_equal (*ret_state, "unknown"))
+    return window;
+  *ret_state = agb_tmux_window_state (entered->runtime, session, AGB_SHELL_WINDOW);
+  return AGB_SHELL_WINDOW;
+}
+
+const char *
+agb_enter_window (AgbEntered *entered, const char *named, gboolean may_start, GError **error)
+{
+  static const char *const windows[] = { AGB_SHELL_WINDOW, AGB_AGENT_WINDOW, NULL };
+  const char *state = "unknown";
+  const char *window = NULL;
+
+  if (named != NULL && !g_strv_contains (windows, named))
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "no window '%s': there are shell and agent",
                    named);
       return NULL;
     }
-  const char *state = agb_tmux_window_state (entered->runtime, session, window);
-  if (named == NULL && !g_str_equal (state, "live"))
+  if (believed_running (entered->session))
+    window = choose_window (entered, named, &state);
+  if (g_str_equal (state, "unknown") && may_start)
     {
-      window = AGB_SHELL_WINDOW;
-      state = agb_tmux_window_state (entered->runtime, session, window);
+      if (!start (entered, error))
+        return NULL;
+      window = choose_window (entered, named, &state);
     }
-  if (g_str_equal (state, "unknown"))
+  if (g_str_equal (state, "live") || g_str_equal (state, "dead"))
+    return g_str_equal (window, AGB_SHELL_WINDOW) ? AGB_SHELL_WINDOW : AGB_AGENT_WINDOW;
+  if (g_str_equal (state, "missing"))
+    no_window (entered->session, window, error);
+  else
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "the guest of session '%s' does not answer",
-                   session->name);
-      agb_error_hint (error, "start it anew: git agbranch kill %s && git agbranch start %s",
-                      session->name, session->name);
-      return NULL;
+                   entered->session->name);
+      agb_error_hint (error, "start it: git agbranch start %s", entered->session->name);
     }
-  if (g_str_equal (state, "missing"))
-    {
-      no_window (session, window, error);
-      return NULL;
-    }
-  return window;
+  return NULL;
 }
 
 gboolean

@@ -1,28 +1,27 @@
 /* Entering a session: a process in its guest, its windows, its ssh.
  *
- * The guest is taken at the catalog's word: a session that is said to run is entered at once, and only
- * when that fails is its runtime asked, and the guest started. */
+ * The guest is taken at the catalog's word: a session that is said to run is entered at once.  Only when
+ * that fails, or the session is not said to run, `start` is run as a program of its own.  So entering
+ * needs neither repository nor settings, and the programs that enter carry nothing of them. */
 #pragma once
 
+#include "core/progress.h"
 #include "guest/transport.h"
-#include "session/env.h"
+#include "store/catalog.h"
 
 typedef struct {
-  AgbEnv *env;
+  AgbCatalog *catalog;
   AgbSession *session;
   AgbRuntime *runtime;
+  AgbProgress *progress; /* the caller's */
 } AgbEntered;
 
-/* Find session NAME (NULL: the one of this repository).  With a name neither repository nor settings
- * are read, so that entering costs little. */
+/* Find session NAME (NULL: the one of this repository, which `start` finds out). */
 AgbEntered *agb_enter_open (const char *name, AgbProgress *progress, GError **error);
 void agb_entered_free (AgbEntered *entered);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbEntered, agb_entered_free)
 
-/* Read repository and settings too, when they were left out. */
-gboolean agb_enter_with_settings (AgbEntered *entered, GError **error);
-
-/* Start the guest when it does not run. */
+/* Start the guest unless it is said to run. */
 gboolean agb_enter_wake (AgbEntered *entered, GError **error);
 
 /* Start a process; without a cwd in the session's workspace.  To be freed before ENTERED. */
@@ -36,8 +35,10 @@ gboolean agb_enter_terminal (AgbEntered *entered, const char *const *argv, int *
                              GError **error);
 
 /* The window that `attach` means: NAMED (NULL: agent when it lives, else shell).  Static string, or
- * NULL and AGB_ERROR_USER with the command that makes a missing one. */
-const char *agb_enter_window (AgbEntered *entered, const char *named, GError **error);
+ * NULL and AGB_ERROR_USER with the command that makes a missing one.  A guest that does not answer is
+ * started first when MAY_START. */
+const char *agb_enter_window (AgbEntered *entered, const char *named, gboolean may_start,
+                              GError **error);
 
 /* The ssh configuration of the guest and the host alias in it; AGB_ERROR_USER when its runtime has
  * none.  Both may be NULL, the caller frees. */

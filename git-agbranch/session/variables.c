@@ -1,0 +1,52 @@
+#include "session/variables.h"
+
+#include "core/error.h"
+#include "core/escape.h"
+
+#include <string.h>
+
+static gboolean
+valid_name (const char *text, gsize length)
+{
+  for (gsize i = 0; i < length; i++)
+    if (!g_ascii_isalpha (text[i]) && text[i] != '_' && (i == 0 || !g_ascii_isdigit (text[i])))
+      return FALSE;
+  return length > 0;
+}
+
+static gboolean
+add_variable (GPtrArray *env, const char *named, GError **error)
+{
+  const char *equals = strchr (named, '=');
+  gsize length = equals != NULL ? (gsize)(equals - named) : strlen (named);
+
+  if (!valid_name (named, length))
+    {
+      g_autofree char *shown = agb_escape (named, (gssize)length);
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is no name of an environment variable",
+                   shown);
+      return FALSE;
+    }
+  if (equals != NULL)
+    g_ptr_array_add (env, g_strdup (named));
+  else if (g_getenv (named) != NULL)
+    g_ptr_array_add (env, g_strdup_printf ("%s=%s", named, g_getenv (named)));
+  return TRUE;
+}
+
+char **
+agb_agent_env (AgbSettings *settings, const char *const *named, GError **error)
+{
+  g_autoptr (GPtrArray) env = g_ptr_array_new_with_free_func (g_free);
+
+  if (settings != NULL)
+    for (const char *const *name = agb_settings_list (settings, "agbranch.env"); *name != NULL;
+         name++)
+      if (!add_variable (env, *name, error))
+        return NULL;
+  for (; named != NULL && *named != NULL; named++)
+    if (!add_variable (env, *named, error))
+      return NULL;
+  g_ptr_array_add (env, NULL);
+  return (char **)g_ptr_array_free (g_steal_pointer (&env), FALSE);
+}

@@ -1,0 +1,9 @@
+/* Environment variables of the host that a process in a guest gets. */
+#pragma once
+
+#include "store/settings.h"
+
+/* "NAME=value" for what agbranch.env (SETTINGS NULL: not looked at) and NAMED ("NAME=value", or
+ * "NAME": the host's value) name and the host has set.  NULL and AGB_ERROR_USER for what is no name.
+ * The caller frees with g_strfreev. */
+char **agb_agent_env (AgbSettings *settings, const char *const *named, GError **error);
