@@ -85,7 +85,7 @@ test_expect_success 'attach: the shell window, its size, and leaving by C-b d' '
 	see "size 100x29" &&
 	see "one/agbranch-one" &&
 	type_in C-b d &&
-	wait_until 30 test -f after &&
+	wait_until 30 test -s after &&
 	test_cmp before after &&
 	test "$(cat left)" = "left 0" &&
 	screen_has detached
@@ -107,7 +107,7 @@ test_expect_success 'a second terminal sees the same, read-only cannot type' '
 	see from-the-first &&
 	type_in "echo must-not-arrive" Enter &&
 	type_in C-b d &&
-	wait_until 30 test -f left &&
+	wait_until 30 test -s left &&
 	test "$(cat left)" = "left 0" &&
 	git agbranch run one -- tmux -S /home/agent/.agbranch/tmux/one.sock capture-pane -p -t =one:=shell >pane &&
 	! grep must-not-arrive pane
@@ -149,7 +149,7 @@ test_expect_success 'shell: a login shell in the workspace, its status ours, the
 	see "^/dev/pts/" &&
 	see "^it-is-login" &&
 	type_in "exit 7" Enter &&
-	wait_until 30 test -f after &&
+	wait_until 30 test -s after &&
 	test_cmp before after &&
 	test "$(cat left)" = "left 7"
 '
@@ -161,7 +161,7 @@ test_expect_success 'when our side is killed the terminal is as before and the s
 	type_in "sleep 765" Enter &&
 	wait_until 30 git agbranch run one -- pgrep -f "sleep 765" >/dev/null &&
 	pkill -TERM -f "git-agbranch/git-agbranch-shell one" &&
-	wait_until 30 test -f after &&
+	wait_until 30 test -s after &&
 	test_cmp before after &&
 	wait_until 30 sh -c "! git agbranch run one -- pgrep -x sleep >/dev/null"
 '
