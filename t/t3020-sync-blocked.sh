@@ -70,6 +70,9 @@ test_expect_success 'a merge under way blocks' '
 
 test_expect_success 'HEAD on another branch, detached, unborn' '
 	git agbranch run one -- git switch -qc elsewhere &&
+	git agbranch run one -- sh -c "echo x >x" &&
+	blocked guest_off_branch git agbranch sync one --include-dirty &&
+	git agbranch run one -- rm x &&
 	blocked guest_off_branch git agbranch sync one &&
 	json_is "(.message | test(\"on refs/heads/elsewhere, not on agbranch/one\"))" true &&
 	git agbranch run one -- git switch -q --detach &&

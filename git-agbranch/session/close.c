@@ -22,6 +22,11 @@ rescue (AgbHeld *held, AgbJournal *journal, gboolean discard, AgbRescue *ret, GE
 {
   g_autoptr (GError) problem = NULL;
 
+  if (held->repo == NULL)
+    {
+      ret->problem = g_strdup_printf ("the repository '%s' is gone", held->session->git_common_dir);
+      return TRUE;
+    }
   agb_progress_phase (held->env->progress, "saving what is not synced");
   if (agb_session_start (held->env, held->session, held->runtime, NULL, &problem)
       /* Nothing of the agent's may come in between saving and destroying. */
@@ -147,7 +152,7 @@ agb_session_close (AgbHeld *held, gboolean discard, AgbCloseOutcome *ret, GError
   if (journal == NULL)
     return FALSE;
   agb_journal_set (journal, "outcome", discard ? "discard" : "sync");
-  if (held->repo != NULL
+  if (!agb_session_is_sandbox (held->session)
       && (!rescue (held, journal, discard, &ret->rescue, error)
           || !tell_rescue (held, &ret->rescue, error)))
     {

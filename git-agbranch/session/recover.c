@@ -74,16 +74,29 @@ sweep (AgbRepo *repo, const AgbJournal *journal, GError **error)
   return remove_keep (repo, journal, error) && agb_gate_sweep (repo, FALSE, NULL, NULL, error);
 }
 
-/* The state that the catalog shows after an operation that was taken back, from what the guest is. */
 static gboolean
-set_lifecycle (AgbEnv *env, const AgbSession *session, GError **error)
+guest_state (AgbEnv *env, const AgbSession *session, AgbGuestState *ret, GError **error)
 {
   g_autoptr (AgbRuntime) runtime = agb_env_session_runtime (env, session, error);
   g_auto (AgbGuestStatus) status = { 0 };
 
   if (runtime == NULL || !runtime->klass->status (runtime, session->vm_name, &status, error))
     return FALSE;
-  const char *word = status.state == AGB_GUEST_RUNNING ? "running" : "stopped";
+  *ret = status.state;
+  return TRUE;
+}
+
+/* What the catalog shows after an operation that was taken back: what the guest is. */
+static gboolean
+set_lifecycle (AgbEnv *env, const AgbSession *session, GError **error)
+{
+  AgbGuestState state;
+
+  if (!guest_state (env, session, &state, error))
+    return FALSE;
+  const char *word = state == AGB_GUEST_RUNNING                             ? "running"
+                     : state == AGB_GUEST_ABSENT || state == AGB_GUEST_LOST ? "error"
+                                                                            : "stopped";
   return agb_catalog_update_session (env->catalog, session->name, error, "lifecycle_state", word,
                                      NULL);
 }
@@ -167,8 +180,12 @@ recover_open (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRe
               GError **error)
 {
   const char *step = journal->operation.step;
+  AgbGuestState state;
 
-  if (g_str_equal (step, AGB_OPEN_STEP_AGENT) || g_str_equal (step, "running"))
+  if (!guest_state (env, session, &state, error))
+    return FALSE;
+  if (state != AGB_GUEST_ABSENT
+      && (g_str_equal (step, AGB_OPEN_STEP_AGENT) || g_str_equal (step, "running")))
     {
       *ret = AGB_RECOVER_RESUMED;
       return set_lifecycle (env, session, error);

@@ -225,28 +225,22 @@ find_host_reasons (Syncing *sync)
   return TRUE;
 }
 
-/* The first reason not to move anything, in the order in which a user would clear them. */
 static gboolean
-find_reason (Syncing *sync, GError **error)
+is_on_review_branch (const Syncing *sync)
 {
-  g_autofree char *ref = g_strconcat ("refs/heads/", sync->held->session->review_branch, NULL);
-
-  if (g_strcmp0 (sync->state.branch, ref) != 0 || sync->state.head == NULL)
-    block_off_branch (sync);
-  else if (sync->state.dirty > 0 || sync->state.untracked > 0 || sync->state.pending)
-    block_dirty (sync);
-  else if (!find_host_reasons (sync))
-    return find_rewritten (sync, error);
-  return TRUE;
+  return sync->state.head != NULL && g_strcmp0 (sync->state.branch, sync->review_ref) == 0;
 }
 
+/* Only where the commit is one that the user can have meant: on the review branch, and not the end
+ * of a merge with its conflicts in it. */
 static gboolean
 commit_dirty (Syncing *sync, GError **error)
 {
   AgbHeld *held = sync->held;
   g_autofree char *oid = NULL;
 
-  if (!sync->options->include_dirty || (sync->state.dirty == 0 && sync->state.untracked == 0))
+  if (!sync->options->include_dirty || !is_on_review_branch (sync) || sync->state.pending
+      || (sync->state.dirty == 0 && sync->state.untracked == 0))
     return TRUE;
   if (!agb_clone_save (held->runtime, held->session, agb_repo_oid_length (held->repo),
                        AGB_SAVE_BRANCH, "Include uncommitted changes", NULL, &oid, error))
@@ -268,6 +262,19 @@ ask_guest (Syncing *sync, GError **error)
     return FALSE;
   sync->outcome->new_oid
       = g_strdup (sync->state.head != NULL ? sync->state.head : sync->outcome->old_oid);
+  return TRUE;
+}
+
+/* The first reason not to move anything, in the order in which a user would clear them. */
+static gboolean
+find_reason (Syncing *sync, GError **error)
+{
+  if (!is_on_review_branch (sync))
+    block_off_branch (sync);
+  else if (sync->state.dirty > 0 || sync->state.untracked > 0 || sync->state.pending)
+    block_dirty (sync);
+  else if (!find_host_reasons (sync))
+    return find_rewritten (sync, error);
   return TRUE;
 }
 
