@@ -300,7 +300,8 @@ push_string (AgbTermFilter *filter, guint8 byte, GString *output)
       else
         {
           enter (filter, ESCAPE); /* as xterm: the string is given up, an escape begins */
-          push_escape (filter, byte, output);
+          if (byte != ESC)
+            push_escape (filter, byte, output);
         }
     }
   else if (byte == ESC)

@@ -1,0 +1,157 @@
+#!/bin/sh
+test_description='sandbox: limits, and that stop ends everything'
+. ./t/lib/test-lib.sh
+
+tool=$AGB_BUILD/t/tools/guest-tool
+folder=$AGBRANCH_STATE_ROOT/bwrap/agbranch-l
+"$tool" create l memory=256M cpus=1 disk=64M && "$tool" start l 2>start.err
+"$tool" status l >status
+for limit in cpu memory; do
+	if grep -q "$limit=enforced" status
+	then
+		test_set_prereq "ENFORCED_$limit"
+	else
+		say "# no control group for $limit here: $(cat start.err)"
+	fi
+done
+
+in_guest () {
+	"$tool" exec l "$@" </dev/null
+}
+
+test_expect_success 'status says how each limit is kept' '
+	grep -E "^running cpu=(enforced|none) memory=(enforced|advisory) pids=enforced disk=advisory$" status
+'
+
+test_expect_success 'who named limits is told which are kept in part' '
+	grep "^note: this sandbox keeps its limits in part: .*disk for each file only" start.err
+'
+
+test_expect_success 'enforced means: the control group says it too' '
+	while read -r group; do
+		test -d "$group" || return 1
+		case $group in
+		*/memory/*) test "$(cat "$group/memory.limit_in_bytes")" = 268435456 ;;
+		*/pids/*) test "$(cat "$group/pids.max")" = 4096 ;;
+		*/cpu/*) test "$(cat "$group/cpu.cfs_quota_us")" = 100000 ;;
+		*) test "$(cat "$group/memory.max" 2>/dev/null || echo 268435456)" = 268435456 ;;
+		esac || return 1
+		! grep -q memory=enforced status || grep -q . "$group/cgroup.procs" || return 1
+	done <<-EOF
+	$(if grep -q enforced.memory=enforced status; then cat "$folder/cgroups"; fi)
+	EOF
+' >/dev/null
+
+test_expect_success 'a fork bomb meets the limit, other commands go on after it' '
+	cat >bomb.py <<-\EOF &&
+	import os, signal, sys
+	count = 0
+	try:
+	    while True:
+	        if os.fork() == 0:
+	            signal.pause()
+	        count += 1
+	except BlockingIOError:
+	    print(count)
+	os.killpg(0, signal.SIGKILL)
+	EOF
+	"$tool" exec l sh -c "cat >~/bomb.py" <bomb.py &&
+	{ in_guest setsid -w python3 bomb.py >out 2>err || :; } &&
+	count=$(cat out) &&
+	test "$count" -gt 100 && test "$count" -le 4096 &&
+	wait_until 30 in_guest true
+'
+
+test_expect_success 'a memory hog ends, the sandbox does not' '
+	{ in_guest python3 -c "a = bytearray(400 << 20); print(len(a))" >out 2>err || :; } &&
+	! grep 419430400 out &&
+	expect_code 0 in_guest true
+'
+
+test_expect_success ENFORCED_memory 'many small hogs are counted together' '
+	cat >hog.py <<-\EOF &&
+	import time
+	a = b"x" * (120 << 20)
+	print(len(a), flush=True)
+	time.sleep(2)
+	EOF
+	"$tool" exec l sh -c "cat >~/hog.py" <hog.py &&
+	{ in_guest sh -c "for i in 1 2 3 4; do python3 hog.py & done; wait" >out 2>err || :; } &&
+	test "$(grep -c 125829120 out)" -lt 4 &&
+	expect_code 0 in_guest true
+'
+
+for place in /tmp /dev/shm /run/user/1000; do
+	test_expect_success "filling $place ends at its size" "
+		expect_code 1 in_guest sh -c 'head -c 400000000 /dev/zero >$place/fill' &&
+		grep 'No space left' err &&
+		expect_code 0 in_guest rm $place/fill
+	"
+done
+
+test_expect_success 'one file in the home ends at the limit for a file' '
+	{ in_guest sh -c "head -c 80000000 /dev/zero >~/fill" >out 2>err || :; } &&
+	expect_code 0 in_guest stat -c %s fill &&
+	test "$(cat out)" -le 67108864 &&
+	expect_code 0 in_guest rm fill
+'
+
+test_expect_success 'core dumps are off' '
+	expect_code 0 in_guest sh -c "ulimit -c" &&
+	test "$(cat out)" = 0
+'
+
+test_expect_success 'what runs inside is the first to go when memory runs out' '
+	expect_code 0 in_guest cat /proc/self/oom_score_adj &&
+	test "$(cat out)" = 500
+'
+
+test_expect_success '200 children that ignore TERM and have left their parents: stop ends them in two seconds' '
+	cat >trap.sh <<-\EOF &&
+	for i in $(seq 200); do
+		(setsid sh -c "trap : TERM HUP INT; while :; do sleep 100; done" >/dev/null 2>&1 &)
+	done
+	EOF
+	"$tool" exec l sh <trap.sh &&
+	wait_until 30 sh -c "test \$(\"$tool\" exec l pgrep -fc \"[t]rap : TERM\" </dev/null) -ge 200" &&
+	guest=$(cut -d" " -f1 "$folder/guest") &&
+	pid_namespace=$(readlink "/proc/$guest/ns/pid") &&
+	before=$(date +%s%N) &&
+	expect_code 0 "$tool" stop l &&
+	took=$((($(date +%s%N) - before) / 1000000)) &&
+	say "# stop took $took ms" &&
+	test "$took" -lt 2000 &&
+	no_process_left &&
+	if test "$(id -u)" = 0
+	then
+		! ls -l /proc/[0-9]*/ns/pid 2>/dev/null | grep -F "$pid_namespace"
+	fi
+'
+
+test_expect_success 'stop leaves no control group' '
+	! test -e "$folder/cgroups" &&
+	test -z "$(find /sys/fs/cgroup -maxdepth 6 -type d -name "agbranch-*-agbranch-l" 2>/dev/null)"
+'
+
+test_expect_success 'after SIGKILL of the keeper, destroy removes them' '
+	expect_code 0 "$tool" start l &&
+	kill -KILL "$(pgrep -f -- "agbranch-keeper $AGBRANCH_STATE_ROOT")" &&
+	expect_code 0 "$tool" destroy l l.1 &&
+	test -z "$(find /sys/fs/cgroup -maxdepth 6 -type d -name "agbranch-*-agbranch-l" 2>/dev/null)" &&
+	no_process_left
+'
+
+test_expect_success 'a home that is deeper than any path is destroyed all the same' '
+	expect_code 0 "$tool" create l &&
+	expect_code 0 "$tool" start l &&
+	expect_code 0 in_guest python3 -c "
+import os
+for i in range(20000):
+    os.mkdir(\"d\")
+    os.chdir(\"d\")
+" &&
+	expect_code 0 "$tool" destroy l l.1 &&
+	! test -e "$folder"
+'
+
+test_done
