@@ -19,6 +19,13 @@ in_guest () {
 	"$tool" exec l "$@" </dev/null
 }
 
+# no_group_left: of those in the file `groups`.
+no_group_left () {
+	while read -r group; do
+		! test -e "$group" || fail "still there: $group" || return 1
+	done <groups
+}
+
 test_expect_success 'status says how each limit is kept' '
 	grep -E "^running cpu=(enforced|none) memory=(enforced|advisory) pids=enforced disk=advisory$" status
 '
@@ -43,23 +50,24 @@ test_expect_success 'enforced means: the control group says it too' '
 ' >/dev/null
 
 test_expect_success 'a fork bomb meets the limit, other commands go on after it' '
-	cat >bomb.py <<-\EOF &&
-	import os, signal, sys
-	count = 0
-	try:
-	    while True:
-	        if os.fork() == 0:
-	            signal.pause()
-	        count += 1
-	except BlockingIOError:
-	    print(count)
-	os.killpg(0, signal.SIGKILL)
-	EOF
-	"$tool" exec l sh -c "cat >~/bomb.py" <bomb.py &&
-	{ in_guest setsid -w python3 bomb.py >out 2>err || :; } &&
+	expect_code 0 "$tool" create bomb memory=2G &&
+	expect_code 0 "$tool" start bomb &&
+	"$tool" exec bomb sh -c "cat >~/probe && chmod 755 ~/probe" <"$AGB_BUILD/t/tools/guest-probe" &&
+	expect_code 137 "$tool" exec bomb ./probe bomb </dev/null &&
 	count=$(cat out) &&
-	test "$count" -gt 100 && test "$count" -le 4096 &&
-	wait_until 30 in_guest true
+	test "$count" -gt 1000 && test "$count" -le 4096 &&
+	wait_until 30 "$tool" exec bomb true </dev/null &&
+	expect_code 0 "$tool" destroy bomb bomb.1
+'
+
+test_expect_success 'a fork bomb without memory for it does not end the sandbox either' '
+	"$tool" exec l sh -c "cat >~/probe && chmod 755 ~/probe" <"$AGB_BUILD/t/tools/guest-probe" &&
+	expect_code 137 in_guest ./probe bomb &&
+	expect_code 0 "$tool" status l &&
+	grep "^running" out &&
+	expect_code 0 "$tool" kill l &&
+	expect_code 0 "$tool" start l &&
+	expect_code 0 in_guest true
 '
 
 test_expect_success 'a memory hog ends, the sandbox does not' '
@@ -83,9 +91,9 @@ test_expect_success ENFORCED_memory 'many small hogs are counted together' '
 
 for place in /tmp /dev/shm /run/user/1000; do
 	test_expect_success "filling $place ends at its size" "
-		expect_code 1 in_guest sh -c 'head -c 400000000 /dev/zero >$place/fill' &&
+		expect_code 1 in_guest sh -c 'for i in 1 2 3 4 5; do head -c 50000000 /dev/zero >$place/fill.\$i || exit 1; done' &&
 		grep 'No space left' err &&
-		expect_code 0 in_guest rm $place/fill
+		expect_code 0 in_guest sh -c 'rm $place/fill.*'
 	"
 done
 
@@ -116,6 +124,7 @@ test_expect_success '200 children that ignore TERM and have left their parents: 
 	wait_until 30 sh -c "test \$(\"$tool\" exec l pgrep -fc \"[t]rap : TERM\" </dev/null) -ge 200" &&
 	guest=$(cut -d" " -f1 "$folder/guest") &&
 	pid_namespace=$(readlink "/proc/$guest/ns/pid") &&
+	{ cat "$folder/cgroups" 2>/dev/null || :; } >groups &&
 	before=$(date +%s%N) &&
 	expect_code 0 "$tool" stop l &&
 	took=$((($(date +%s%N) - before) / 1000000)) &&
@@ -130,14 +139,15 @@ test_expect_success '200 children that ignore TERM and have left their parents: 
 
 test_expect_success 'stop leaves no control group' '
 	! test -e "$folder/cgroups" &&
-	test -z "$(find /sys/fs/cgroup -maxdepth 6 -type d -name "agbranch-*-agbranch-l" 2>/dev/null)"
+	no_group_left
 '
 
 test_expect_success 'after SIGKILL of the keeper, destroy removes them' '
 	expect_code 0 "$tool" start l &&
+	{ cat "$folder/cgroups" 2>/dev/null || :; } >groups &&
 	kill -KILL "$(pgrep -f -- "agbranch-keeper $AGBRANCH_STATE_ROOT")" &&
 	expect_code 0 "$tool" destroy l l.1 &&
-	test -z "$(find /sys/fs/cgroup -maxdepth 6 -type d -name "agbranch-*-agbranch-l" 2>/dev/null)" &&
+	no_group_left &&
 	no_process_left
 '
 

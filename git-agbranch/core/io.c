@@ -73,41 +73,91 @@ agb_fsync_folder (const char *path, GError **error)
   return TRUE;
 }
 
+enum { REMOVE_DEPTH = 64 };
+
+typedef struct {
+  const char *path; /* for messages */
+  int top_fd;       /* the folder that is removed, -1 before it is open */
+  guint moved;      /* folders that were too deep and lie in it now */
+} Removal;
+
+static gboolean remove_below (Removal *removal, int parent_fd, const char *name, guint depth,
+                              GError **error);
+
+/* Whoever made the tree may have made it deeper than there are descriptors: then what is below goes to
+ * the top and is removed from there. */
 static gboolean
-remove_below (int parent_fd, const char *name, const char *whole_path, GError **error)
+move_up (Removal *removal, int parent_fd, const char *name, GError **error)
+{
+  for (;;)
+    {
+      g_autofree char *new_name = g_strdup_printf (".removed-%u", removal->moved++);
+
+      /* Its own ".." changes: a folder that nobody may write cannot be moved. */
+      if (fchmodat (parent_fd, name, 0700, 0) == 0
+          && renameat2 (parent_fd, name, removal->top_fd, new_name, RENAME_NOREPLACE) == 0)
+        return TRUE;
+      if (errno != EEXIST)
+        return agb_error_set_errno (error, errno, "remove", removal->path);
+    }
+}
+
+static gboolean
+remove_entries (Removal *removal, int fd, guint depth, GError **error)
+{
+  int list_fd = openat (fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *list = list_fd >= 0 ? fdopendir (list_fd) : NULL;
+  gboolean removed = TRUE;
+
+  if (list == NULL)
+    {
+      agb_close (&list_fd);
+      return agb_error_set_errno (error, errno, "list", removal->path);
+    }
+  for (struct dirent *entry; removed && (entry = readdir (list)) != NULL;)
+    if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
+      removed = remove_below (removal, fd, entry->d_name, depth + 1, error);
+  closedir (list);
+  return removed;
+}
+
+static gboolean
+remove_below (Removal *removal, int parent_fd, const char *name, guint depth, GError **error)
 {
   if (unlinkat (parent_fd, name, 0) == 0 || errno == ENOENT)
     return TRUE;
   if (errno != EISDIR && errno != EPERM)
-    return agb_error_set_errno (error, errno, "remove", whole_path);
+    return agb_error_set_errno (error, errno, "remove", removal->path);
+  if (unlinkat (parent_fd, name, AT_REMOVEDIR) == 0)
+    return TRUE;
+  if (depth > REMOVE_DEPTH)
+    return move_up (removal, parent_fd, name, error);
 
   agb_autofd int fd = openat (parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0 && errno == EACCES && fchmodat (parent_fd, name, 0700, 0) == 0)
     fd = openat (parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
-    return agb_error_set_errno (error, errno, "open", whole_path);
+    return agb_error_set_errno (error, errno, "open", removal->path);
   fchmod (fd, 0700); /* a folder without write permission keeps its entries otherwise */
+  if (removal->top_fd < 0)
+    removal->top_fd = fd;
 
-  int list_fd = fcntl (fd, F_DUPFD_CLOEXEC, 3);
-  DIR *list = list_fd >= 0 ? fdopendir (list_fd) : NULL;
-  if (list == NULL)
+  guint moved;
+  do
     {
-      agb_close (&list_fd);
-      return agb_error_set_errno (error, errno, "list", whole_path);
-    }
-  gboolean removed = TRUE;
-  for (struct dirent *entry; removed && (entry = readdir (list)) != NULL;)
-    if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
-      removed = remove_below (fd, entry->d_name, whole_path, error);
-  closedir (list);
-
-  if (removed && unlinkat (parent_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-    return agb_error_set_errno (error, errno, "remove", whole_path);
-  return removed;
+      moved = removal->moved;
+      if (!remove_entries (removal, fd, depth, error))
+        return FALSE;
+  } while (fd == removal->top_fd && moved != removal->moved);
+  if (unlinkat (parent_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+    return agb_error_set_errno (error, errno, "remove", removal->path);
+  return TRUE;
 }
 
 gboolean
 agb_remove_tree (const char *path, GError **error)
 {
-  return remove_below (AT_FDCWD, path, path, error);
+  Removal removal = { .path = path, .top_fd = -1 };
+
+  return remove_below (&removal, AT_FDCWD, path, 0, error);
 }

@@ -170,6 +170,23 @@ try_x32 (void)
 }
 #endif
 
+/* Fork until it fails; how many there were goes to stdout. */
+static void
+fork_bomb (void)
+{
+  int count = 0;
+  pid_t pid;
+
+  setpgid (0, 0);
+  while ((pid = fork ()) > 0)
+    count++;
+  if (pid == 0)
+    pause ();
+  printf ("%d\n", count);
+  fflush (stdout);
+  kill (0, SIGKILL);
+}
+
 static long
 attempt (const char *name, const char *argument)
 {
@@ -275,6 +292,8 @@ main (int argc, char **argv)
 
       return bind (fd, (struct sockaddr *)&address, (socklen_t)length) != 0 || serve (fd, argv[2]);
     }
+  if (strcmp (argv[1], "bomb") == 0)
+    fork_bomb ();
   errno = 0;
   puts (attempt (argv[1], argc > 2 ? argv[2] : "") >= 0 ? "done" : strerrorname_np (errno));
   return 0;

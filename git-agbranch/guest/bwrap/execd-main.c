@@ -57,6 +57,7 @@ typedef struct Connection {
 static Connection *connections;
 static int connection_count;
 static int64_t shut_down_at_ms;
+static int oom_score_fd;
 
 static int64_t
 now_ms (void)
@@ -251,6 +252,20 @@ open_terminal (Connection *connection)
   return true;
 }
 
+/* When memory runs out, a command goes before pid 1 (whose end is the end of all) and before the
+ * host's own programs.  A process may lower its score again to where it was; a child keeps what was in
+ * force when it was made. */
+static pid_t
+fork_command (void)
+{
+  if (oom_score_fd >= 0 && write (oom_score_fd, "500", 3) != 3)
+    close_fd (&oom_score_fd);
+  pid_t pid = fork ();
+  if (pid != 0 && oom_score_fd >= 0 && write (oom_score_fd, "0", 1) != 1)
+    close_fd (&oom_score_fd);
+  return pid;
+}
+
 static void
 start_command (Connection *connection)
 {
@@ -270,7 +285,7 @@ start_command (Connection *connection)
       free (argv);
       return;
     }
-  pid_t pid = fork ();
+  pid_t pid = fork_command ();
   if (pid == 0)
     become_command (connection, argv, env);
   if (pid < 0)
@@ -667,26 +682,16 @@ set_limits (char **arguments)
       }
 }
 
-/* When memory runs out, what is in here goes before the host's own programs. */
-static void
-raise_oom_score (void)
-{
-  int fd = open ("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-  if (fd >= 0 && write (fd, "500", 3) < 0)
-    errno = 0; /* as it was, then */
-  close_fd (&fd);
-}
-
 int
 main (int argc, char **argv)
 {
   sigset_t children;
 
   (void)argc;
-  raise_oom_score (); /* first: /proc/self is closed with the next line */
-  prctl (PR_SET_DUMPABLE, 0);
   close_range (AGB_EXECD_LISTEN_FD + 1, ~0U, 0);
+  /* Before /proc/self is closed by the line after. */
+  oom_score_fd = open ("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  prctl (PR_SET_DUMPABLE, 0);
   fcntl (AGB_EXECD_LISTEN_FD, F_SETFD, FD_CLOEXEC);
   set_nonblocking (AGB_EXECD_LISTEN_FD);
   umask (022);
