@@ -98,6 +98,26 @@ test_expect_success 'a kill or failure before each commit leaves the row out, an
 	done
 '
 
+strace -o /dev/null true 2>/dev/null && test_set_prereq STRACE
+test_expect_success STRACE 'writes and syncs that fail, or end the process: acknowledged or not there, never half' '
+	for call in pwrite64 fdatasync; do
+		for how in error=EIO error=ENOSPC signal=KILL; do
+			for i in $(seq 12); do
+				rm -rf "$AGBRANCH_STATE_ROOT" && catalog insert one /r/.git && catalog event one first &&
+				code=0 && { strace -o /dev/null -e inject=$call:$how:when=$i "$TOOL" event one second \
+					>/dev/null 2>err || code=$?; } &&
+				case $how:$code in *:0 | error=*:5 | error=*:8 | signal=*:137) ;; *) fail "$call $how at $i: $code" || return 1 ;; esac &&
+				expect_code 0 catalog check &&
+				catalog events one 0 "" 0 | cut -d"|" -f6 | tr "\n" " " >there &&
+				case "$code:$(cat there)" in
+				0:"first second " | [1-9]*:"first " | [1-9]*:"first second ") ;;
+				*) fail "$call $how at $i: exit $code, there: $(cat there)" || return 1 ;;
+				esac || return 1
+			done || return 1
+		done || return 1
+	done
+'
+
 test_expect_success 'a catalog that is held for long: a signal ends the wait' '
 	rm -rf "$AGBRANCH_STATE_ROOT" && catalog insert one /r/.git &&
 	mkfifo hold held &&
