@@ -99,7 +99,7 @@ start_agent (AgbContext *ctx, const AgentOptions *options, GError **error)
   AgbAgentRequest request = { 0 };
 
   gboolean ready = fill_request (ctx, options, &request, error);
-  g_autoptr (GPtrArray) imports = request.imports;
+  g_autoptr (GPtrArray) imports G_GNUC_UNUSED = request.imports; /* frees them */
   if (!ready)
     return FALSE;
   if (options->prompt != NULL && (prompt = agb_agent_prompt (options->prompt, error)) == NULL)
