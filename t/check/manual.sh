@@ -71,5 +71,12 @@ exec perl -e '
 		}
 		complain ("$page: EXIT STATUS names no code") unless $codes;
 	}
+	# Tests that a page names as proof are there.
+	for my $page (glob "Documentation/*.adoc") {
+		my $source = slurp ($page);
+		while ($source =~ m{`(t/[a-z0-9_./-]+\.(?:sh|c|py|pl))`}g) {
+			complain ("$page: there is no $1") unless -f $1;
+		}
+	}
 	exit $bad;
 ' -- "$1"
