@@ -145,9 +145,9 @@ agb_watcher_wait (AgbWatcher *watcher, GPollFD *fds, guint n_fds, gint64 deadlin
 
       if (ready > 0 && polled[0].revents != 0)
         events |= drain (watcher);
-      for (guint i = 0; ready > 0 && i < n_fds; i++)
+      for (guint i = 0; i < n_fds; i++)
         {
-          fds[i].revents = (gushort)polled[i + 2].revents;
+          fds[i].revents = ready > 0 ? (gushort)polled[i + 2].revents : 0;
           if (fds[i].revents != 0)
             events |= AGB_WATCHER_FD;
         }

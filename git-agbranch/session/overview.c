@@ -1,0 +1,271 @@
+#include "session/overview.h"
+
+#include "core/io.h"
+#include "guest/tmux.h"
+#include "guest/transport.h"
+#include "session/watcher.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { LINE_LIMIT = 16 * 1024 };
+
+struct AgbGlance {
+  AgbRuntime *runtime;
+  AgbGuestProcess *process; /* NULL: it has ended */
+  char *started_at;         /* last_started_at of the session: another one is another guest */
+  GString *text;            /* of a line that has not ended yet */
+};
+
+struct AgbOverview {
+  AgbEnv *env; /* the caller's */
+  AgbWatcher *watcher;
+  GPtrArray *rows;
+};
+
+static void
+glance_free (struct AgbGlance *glance)
+{
+  if (glance == NULL)
+    return;
+  g_clear_pointer (&glance->process, agb_guest_process_free);
+  g_clear_pointer (&glance->runtime, agb_runtime_free);
+  g_string_free (glance->text, TRUE);
+  g_free (glance->started_at);
+  g_free (glance);
+}
+
+/* Back to "unknown". */
+static void
+forget_guest (AgbOverviewRow *row)
+{
+  g_clear_pointer (&row->said, g_free);
+  g_clear_pointer (&row->output, g_free);
+  row->agent = "unknown";
+  row->ahead = row->changed = row->memory_bytes = -1;
+}
+
+static void
+row_free (gpointer data)
+{
+  AgbOverviewRow *row = data;
+
+  forget_guest (row);
+  g_clear_pointer (&row->glance, glance_free);
+  agb_session_free (row->session);
+  g_free (row);
+}
+
+static gint64
+number (const char *text)
+{
+  return g_ascii_isdigit (*text) ? (gint64)MIN (g_ascii_strtoull (text, NULL, 10), G_MAXINT64) : -1;
+}
+
+static const char *
+agent_word (const char *text)
+{
+  static const char *const known[] = { "live", "dead", "missing" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (known); i++)
+    if (g_str_equal (known[i], text))
+      return known[i];
+  return "unknown";
+}
+
+static char *
+decode_output (const char *text)
+{
+  gsize length = 0;
+  g_autofree guchar *bytes = g_base64_decode (text, &length);
+
+  return length > 0 ? g_strndup ((const char *)bytes, length) : NULL;
+}
+
+/* One line of glance.sh. */
+static void
+take_line (AgbOverviewRow *row, const char *line)
+{
+  g_auto (GStrv) words = g_strsplit (line, " ", 16);
+
+  forget_guest (row);
+  for (char **word = words; *word != NULL; word++)
+    {
+      char *value = strchr (*word, '=');
+      if (value == NULL)
+        continue;
+      *value++ = '\0';
+      if (g_str_equal (*word, "agent"))
+        row->agent = agent_word (value);
+      else if (g_str_equal (*word, "said") && !g_str_equal (value, "-") && row->said == NULL)
+        row->said = g_strdup (value);
+      else if (g_str_equal (*word, "changed"))
+        row->changed = number (value);
+      else if (g_str_equal (*word, "ahead"))
+        row->ahead = number (value);
+      else if (g_str_equal (*word, "memory"))
+        row->memory_bytes = number (value);
+      else if (g_str_equal (*word, "output") && row->output == NULL)
+        row->output = decode_output (value);
+    }
+}
+
+/* Whole lines of what has come so far. */
+static void
+take_lines (AgbOverviewRow *row)
+{
+  GString *text = row->glance->text;
+
+  for (char *end; (end = memchr (text->str, '\n', text->len)) != NULL;)
+    {
+      *end = '\0';
+      take_line (row, text->str);
+      g_string_erase (text, 0, end - text->str + 1);
+    }
+  if (text->len > LINE_LIMIT)
+    g_string_truncate (text, 0);
+}
+
+static void
+read_guest (AgbOverviewRow *row)
+{
+  char buffer[4096];
+  ssize_t length = read (row->glance->process->stdout_fd, buffer, sizeof buffer);
+
+  if (length > 0)
+    {
+      g_string_append_len (row->glance->text, buffer, length);
+      take_lines (row);
+      return;
+    }
+  /* The guest is gone; it is asked again when it has been started anew. */
+  g_clear_pointer (&row->glance->process, agb_guest_process_free);
+  forget_guest (row);
+}
+
+static gboolean
+can_be_asked (const AgbSession *session)
+{
+  static const char *const states[] = { "running", "syncing", "staging", "applying", NULL };
+
+  return session->lifecycle_state != NULL && g_strv_contains (states, session->lifecycle_state);
+}
+
+/* Begin to ask the guest, unless that has been done since it was started. */
+static void
+ask_guest (AgbOverview *overview, AgbOverviewRow *row)
+{
+  const AgbSession *session = row->session;
+  const char *args[] = { session->name, session->guest_workspace_path, AGB_AGENT_WINDOW,
+                         session->base_oid != NULL ? session->base_oid : "", NULL };
+
+  if (!can_be_asked (session))
+    {
+      g_clear_pointer (&row->glance, glance_free);
+      forget_guest (row);
+      return;
+    }
+  if (row->glance != NULL && g_strcmp0 (row->glance->started_at, session->last_started_at) == 0)
+    return;
+  g_clear_pointer (&row->glance, glance_free);
+  row->glance = g_new0 (struct AgbGlance, 1);
+  row->glance->text = g_string_new (NULL);
+  row->glance->started_at = g_strdup (session->last_started_at);
+  row->glance->runtime = agb_env_session_runtime (overview->env, session, NULL);
+  if (row->glance->runtime != NULL)
+    row->glance->process = agb_guest_script_start (row->glance->runtime, session->vm_name,
+                                                   "guest/glance.sh", args, NULL, NULL);
+}
+
+static AgbOverviewRow *
+take_row (GPtrArray *rows, const char *name)
+{
+  for (guint i = 0; i < rows->len; i++)
+    if (g_str_equal (((AgbOverviewRow *)g_ptr_array_index (rows, i))->session->name, name))
+      return g_ptr_array_steal_index (rows, i);
+  return NULL;
+}
+
+static gboolean
+read_catalog (AgbOverview *overview, GError **error)
+{
+  AgbSessionFilter filter = { .sort = "name" };
+  g_autoptr (GPtrArray) sessions
+      = agb_catalog_list_sessions (overview->env->catalog, &filter, error);
+
+  if (sessions == NULL)
+    return FALSE;
+  g_ptr_array_set_free_func (sessions, NULL);
+  g_autoptr (GPtrArray) before = g_steal_pointer (&overview->rows);
+  overview->rows = g_ptr_array_new_with_free_func (row_free);
+  for (guint i = 0; i < sessions->len; i++)
+    {
+      AgbSession *session = g_ptr_array_index (sessions, i);
+      AgbOverviewRow *row = before != NULL ? take_row (before, session->name) : NULL;
+
+      if (row == NULL)
+        {
+          row = g_new0 (AgbOverviewRow, 1);
+          forget_guest (row);
+        }
+      g_clear_pointer (&row->session, agb_session_free);
+      row->session = session;
+      g_ptr_array_add (overview->rows, row);
+      ask_guest (overview, row);
+    }
+  return TRUE;
+}
+
+AgbOverview *
+agb_overview_new (AgbEnv *env, GError **error)
+{
+  g_autoptr (AgbOverview) overview = g_new0 (AgbOverview, 1);
+
+  overview->env = env;
+  overview->watcher = agb_watcher_new (env->catalog, error);
+  if (overview->watcher == NULL || !read_catalog (overview, error))
+    return NULL;
+  return g_steal_pointer (&overview);
+}
+
+void
+agb_overview_free (AgbOverview *overview)
+{
+  g_clear_pointer (&overview->rows, g_ptr_array_unref);
+  g_clear_pointer (&overview->watcher, agb_watcher_free);
+  g_free (overview);
+}
+
+GPtrArray *
+agb_overview_rows (AgbOverview *overview)
+{
+  return overview->rows;
+}
+
+gboolean
+agb_overview_wait (AgbOverview *overview, GPollFD *fds, guint n_fds, gint64 deadline_usec,
+                   GError **error)
+{
+  GPtrArray *rows = overview->rows;
+  g_autofree GPollFD *all = g_new0 (GPollFD, n_fds + rows->len);
+  AgbWatcherEvents events = 0;
+
+  for (guint i = 0; i < n_fds; i++)
+    all[i] = fds[i];
+  for (guint i = 0; i < rows->len; i++)
+    {
+      const AgbOverviewRow *row = g_ptr_array_index (rows, i);
+      gboolean asked = row->glance != NULL && row->glance->process != NULL;
+      all[n_fds + i]
+          = (GPollFD){ .fd = asked ? row->glance->process->stdout_fd : -1, .events = G_IO_IN };
+    }
+  if (!agb_watcher_wait (overview->watcher, all, n_fds + rows->len, deadline_usec, &events, error))
+    return FALSE;
+  for (guint i = 0; i < n_fds; i++)
+    fds[i].revents = all[i].revents;
+  if ((events & AGB_WATCHER_FD) != 0)
+    for (guint i = 0; i < rows->len; i++)
+      if (all[n_fds + i].revents != 0)
+        read_guest (g_ptr_array_index (rows, i));
+  return (events & AGB_WATCHER_CATALOG) == 0 || read_catalog (overview, error);
+}

@@ -1,0 +1,33 @@
+/* All open sessions with what their guests say of themselves, kept up to date: for `top`.
+ *
+ * Each running guest is asked by one process in it (lima/guest/glance.sh) that tells what has changed,
+ * so that a guest that hangs keeps nobody waiting.  What guests say is hostile text and no fact. */
+#pragma once
+
+#include "session/env.h"
+
+typedef struct {
+  AgbSession *session;
+  const char *agent;   /* live, dead, missing, unknown; static */
+  char *said;          /* what the agent says that it does: idle, …; NULL: nothing */
+  gint64 ahead;        /* commits of the guest since the base, -1: unknown */
+  gint64 changed;      /* files in its work tree that are not committed, -1: unknown */
+  gint64 memory_bytes; /* of the guest's processes without what they share, -1: unknown */
+  char *output;        /* the last lines of the agent's window, NULL: none; not escaped */
+
+  struct AgbGlance *glance; /* private */
+} AgbOverviewRow;
+
+typedef struct AgbOverview AgbOverview;
+
+AgbOverview *agb_overview_new (AgbEnv *env, GError **error);
+void agb_overview_free (AgbOverview *overview);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbOverview, agb_overview_free)
+
+/* AgbOverviewRow, by name; belongs to OVERVIEW and is good until the next wait. */
+GPtrArray *agb_overview_rows (AgbOverview *overview);
+
+/* Wait until something changes, one of FDS is ready (revents are set), or DEADLINE_USEC is over.
+ * AGB_ERROR_INTERRUPTED for a signal; AGB_ERROR_CATALOG when the catalog fails. */
+gboolean agb_overview_wait (AgbOverview *overview, GPollFD *fds, guint n_fds, gint64 deadline_usec,
+                            GError **error);

@@ -1,0 +1,123 @@
+#!/bin/sh
+test_description='top: the whole screen, in a terminal of 80x24'
+. ./t/lib/test-lib.sh
+
+# A terminal of our own; its socket path must be short.
+screen () {
+	tmux -S "$TEST_TMP/tmux" -f /dev/null "$@"
+}
+
+cleanup screen kill-server 2>/dev/null
+
+shown () {
+	screen capture-pane -p -t top >screen
+	grep "$1" screen >/dev/null
+}
+
+press () {
+	screen send-keys -t top "$@"
+}
+
+start_top () {
+	screen new-session -d -s top -x 80 -y 24 "git agbranch top; echo ended with \$?; exec cat"
+}
+
+test_expect_success 'without a terminal it is exit 1 with a hint' '
+	expect_code 1 git agbranch top &&
+	grep "^hint: .*git agbranch ps" err
+'
+
+test_expect_success 'set up' '
+	make_repo repo &&
+	cd repo &&
+	git agbranch open one -q --detach -- sh -c "echo this is the agent; exec sleep 1000" &&
+	git agbranch open two -q &&
+	start_top &&
+	wait_until 30 shown "git agbranch top: 2 sessions"
+'
+
+test_expect_success 'the rows fit 80 columns; the chosen one is marked without colour' '
+	wait_until 30 shown "^>one  *running  *pending  *sh  *0  *0 " &&
+	shown "^ two  *running" &&
+	shown "^q quit " &&
+	awk "{ if (length (\$0) > 80) exit 1 }" screen
+'
+
+test_expect_success 'what happens in a guest shows by itself' '
+	git agbranch run two -- sh -c "echo x >new-file" &&
+	wait_until 30 shown "^ two  *running  *pending  *-  *0  *1 " &&
+	agent_commit one file text &&
+	wait_until 30 shown "^>one  *running  *pending  *sh  *1  *0 "
+'
+
+test_expect_success 'so does what another command does' '
+	git agbranch stop two -q &&
+	wait_until 30 shown "^ two  *stopped "
+'
+
+test_expect_success 'keys: choose, the last lines of the agents' '
+	press Down &&
+	wait_until 30 shown "^>two " &&
+	press k &&
+	wait_until 30 shown "^>one " &&
+	press l &&
+	wait_until 30 shown "^ *| this is the agent" &&
+	press l
+'
+
+test_expect_success 's syncs, d shows the diff' '
+	press s &&
+	wait_until 30 shown "press a key" &&
+	press x &&
+	wait_until 30 shown "^>one  *running  *clean" &&
+	git rev-parse -q --verify agbranch/one &&
+	press d &&
+	wait_until 30 shown "^+text" &&
+	press q &&
+	wait_until 30 shown "git agbranch top"
+'
+
+test_expect_success 'enter attaches, and comes back' '
+	press Enter &&
+	wait_until 30 shown "this is the agent" &&
+	press C-b d &&
+	wait_until 30 shown "^>one "
+'
+
+test_expect_success 'c asks first' '
+	press c &&
+	wait_until 30 shown "^close one: s sync first, d discard" &&
+	press x &&
+	wait_until 30 shown "one stays open" &&
+	press c d &&
+	wait_until 30 shown "press a key" &&
+	press x &&
+	wait_until 30 shown "git agbranch top: 1 session$" &&
+	wait_until 30 shown "^>two "
+'
+
+test_expect_success 'a change of size' '
+	screen resize-window -t top -x 60 -y 10 &&
+	wait_until 30 sh -c "tmux -S \"$TEST_TMP/tmux\" capture-pane -p -t top | sed -n 10p | grep \"^q quit\""
+'
+
+test_expect_success 'q quits, and the terminal is as before' '
+	press q &&
+	wait_until 30 shown "^ended with 0" &&
+	! shown "git agbranch top:"
+'
+
+test_expect_success 'Ctrl-C quits with 0; no session, no colour' '
+	git agbranch close two --discard --yes -q &&
+	screen respawn-window -k -t top "trap : INT; NO_COLOR=1 git-agbranch top; echo ended with \$?; exec cat" &&
+	wait_until 30 shown "no session; open one" &&
+	press C-c &&
+	wait_until 30 shown "^ended with 0" &&
+	screen kill-server
+'
+
+test_expect_success 'no process is left' '
+	no_process_left
+'
+
+test_done
