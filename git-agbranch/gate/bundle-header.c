@@ -90,6 +90,9 @@ agb_bundle_header (const char *data, gsize length, const char *tip, gsize *ret_h
 {
   gboolean seen_tip = FALSE;
   gsize at = 0;
+
+  if (length == 0)
+    return AGB_BUNDLE_MORE;
   AgbBundleState state = read_signature (data, length, &at);
 
   if (state != AGB_BUNDLE_OK)

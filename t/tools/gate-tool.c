@@ -16,6 +16,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static const char review_ref[] = "refs/heads/agbranch/s";
 static const char head_ref[] = "refs/agbranch/sessions/s/head";
@@ -173,13 +174,26 @@ run (int argc, char **argv, GError **error)
   return FALSE;
 }
 
+/* With GATE_TOOL_PEAK: the largest resident size of ourselves and of the children, in KiB. */
+static void
+print_peak (void)
+{
+  struct rusage self, children;
+
+  if (g_getenv ("GATE_TOOL_PEAK") != NULL && getrusage (RUSAGE_SELF, &self) == 0
+      && getrusage (RUSAGE_CHILDREN, &children) == 0)
+    printf ("peak %ld %ld\n", self.ru_maxrss, children.ru_maxrss);
+}
+
 int
 main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
 
   agb_interrupt_init ();
-  if (run (argc, argv, &error))
+  gboolean good = run (argc, argv, &error);
+  print_peak ();
+  if (good)
     return 0;
   g_autofree char *message = NULL;
   g_autofree char *hint = NULL;
