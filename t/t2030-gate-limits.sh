@@ -59,11 +59,16 @@ test_expect_success 'twenty thousand objects in less than 40 MiB' '
 	peak_below 40 100
 '
 
+# started: the gate has its quarantine and has begun to write.
+started () {
+	ls other.?????? host/.git/agbranch/quarantine-*/lock
+}
+
 test_expect_success 'a signal while the guest is silent: exit 4, and nothing is left' '
 	mkfifo silent && exec 8<>silent && head -c 1000 stream >&8 &&
-	(cd host && exec "$GATE_TOOL" sync "$BASE" "$BASE" "$NEW" ../other) <silent >out 2>err &
-	wait_until 30 sh -c "ls other.?????? host/.git/agbranch/quarantine-*/lock" >/dev/null 2>&1 &&
-	kill -TERM $! && { wait $!; status=$?; } ;
+	{ (cd host && exec "$GATE_TOOL" sync "$BASE" "$BASE" "$NEW" ../other) <silent >out 2>err 8>&- & } &&
+	pid=$! && wait_until 30 started >/dev/null 2>&1 && kill -TERM "$pid" &&
+	{ status=0 && wait "$pid" || status=$?; } &&
 	exec 8>&- &&
 	test "$status" -eq 4 && grep "interrupted by SIGTERM" err &&
 	test -z "$(ls -d other* host/.git/agbranch/quarantine-* 2>/dev/null)"
