@@ -9,7 +9,7 @@ for verb in $(cut -f 1 verbs); do
 		expect_code 129 git agbranch "$verb" -h </dev/null &&
 		test_must_be_empty err &&
 		head -n 1 out | grep -q "^usage: git agbranch [a-z-]*" &&
-		! grep -n ".\{101\}" out
+		! grep -n ".\{81\}" out
 	'
 
 	test_expect_success "$verb: an unknown option is exit 129, with the usage on stderr" '

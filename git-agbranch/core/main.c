@@ -14,12 +14,60 @@
 
 enum { EXIT_USAGE_SHOWN = 129 };
 
+/* The length of the next piece of TEXT that stays in one line: a word, or for UNITS everything within
+ * brackets. */
+static gsize
+piece_length (const char *text, gboolean units)
+{
+  int depth = 0;
+  gsize length = 0;
+
+  for (; text[length] != '\0' && (text[length] != ' ' || (units && depth > 0)); length++)
+    depth += (text[length] == '[' || text[length] == '(')
+             - (text[length] == ']' || text[length] == ')');
+  return length;
+}
+
+/* Print TEXT from column INDENT on, where the cursor is, in lines of at most 80 columns. */
+static void
+print_wrapped (FILE *stream, const char *text, int indent, gboolean units)
+{
+  enum { WIDTH = 80 };
+  int column = indent;
+
+  while (*text != '\0')
+    {
+      gsize length = piece_length (text, units);
+      int width = (int)g_utf8_strlen (text, (gssize)length);
+
+      if (column > indent && column + 1 + width > WIDTH)
+        {
+          fprintf (stream, "\n%*s", indent, "");
+          column = indent;
+        }
+      fprintf (stream, "%s%.*s", column > indent ? " " : "", (int)length, text);
+      column += width + (column > indent ? 1 : 0);
+      text += length + strspn (text + length, " ");
+    }
+  fputc ('\n', stream);
+}
+
 /* Print "usage: A\n   or: B\n" as git does. */
 static void
 print_usage (FILE *stream, const AgbVerb *verb)
 {
+  g_autofree char *command = g_strdup_printf ("git agbranch %s ", verb->name);
+  int indent = (int)(strlen ("usage: ") + strlen (command));
+
   for (const char *const *line = verb->usage; *line != NULL; line++)
-    fprintf (stream, "%s %s\n", line == verb->usage ? "usage:" : "   or:", *line);
+    {
+      const char *rest = *line;
+      gboolean usual = g_str_has_prefix (rest, command);
+
+      fprintf (stream, "%s %s", line == verb->usage ? "usage:" : "   or:", usual ? command : "");
+      print_wrapped (stream, rest + (usual ? strlen (command) : 0),
+                     usual ? indent : (int)strlen ("usage: "), TRUE);
+    }
 }
 
 static const GOptionEntry end_of_entries[] = { G_OPTION_ENTRY_NULL };
@@ -27,6 +75,8 @@ static const GOptionEntry end_of_entries[] = { G_OPTION_ENTRY_NULL };
 static void
 print_options (FILE *stream, const GOptionEntry *entries)
 {
+  enum { DESCRIPTION = 28 };
+
   for (; entries->long_name != NULL; entries++)
     {
       if (entries->flags & G_OPTION_FLAG_HIDDEN)
@@ -37,8 +87,11 @@ print_options (FILE *stream, const GOptionEntry *entries)
                              entries->short_name != 0 ? ", " : "   ", entries->long_name,
                              entries->arg_description != NULL ? " " : "",
                              entries->arg_description != NULL ? entries->arg_description : "");
-      fprintf (stream, strlen (name) < 28 ? "%-28s%s\n" : "%s\n                            %s\n",
-               name, entries->description);
+      if (strlen (name) < DESCRIPTION)
+        fprintf (stream, "%-*s", DESCRIPTION, name);
+      else
+        fprintf (stream, "%s\n%*s", name, DESCRIPTION, "");
+      print_wrapped (stream, entries->description, DESCRIPTION, FALSE);
     }
 }
 

@@ -46,7 +46,8 @@ exec perl -e '
 		close $help;
 		my (@usage, %option);
 		for (@help) {
-			push @usage, plain ($1) if /^(?:usage:|   or:) (.*)$/;
+			if (/^(?:usage:|   or:) (.*)$/) { push @usage, plain ($1); }
+			elsif (@usage && !%option && /^ {10,}(\S.*)$/) { $usage[-1] .= " " . plain ($1); }
 			$option{$1} = 1 if /^    (?:-., |    )(--[a-z0-9-]+)/;
 		}
 		my ($verse) = ($text->{SYNOPSIS} // "") =~ /\[verse\]\n(?:_{4}\n)?(.*?)(?:\n_{4}|\n\n|\z)/s;
