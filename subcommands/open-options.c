@@ -4,13 +4,14 @@
 #include "core/names.h"
 #include "core/output.h"
 #include "core/paths.h"
+#include "session/base.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { PROMPT_MAX = 128 * 1024 };
+enum { PROMPT_MAX = 128 * 1024, BASE_TIMEOUT_MS = 20 * 60 * 1000 };
 
 static const char *const networks[] = { "public", "open", "none", NULL };
 
@@ -203,6 +204,30 @@ choose_agent (AgbOpenOptions *options, AgbContext *ctx, AgbSettings *settings,
   return TRUE;
 }
 
+/* A session in Lima needs a prepared base: on a terminal it can be prepared now. */
+static gboolean
+need_base (AgbContext *ctx, AgbSettings *settings, const AgbOpenRequest *request, GError **error)
+{
+  const char *runtime = request->runtime != NULL
+                            ? request->runtime
+                            : agb_settings_string (settings, "agbranch.runtime");
+  const AgbBaseRequest base = { .image = request->image, .timeout_ms = BASE_TIMEOUT_MS };
+  g_autoptr (GError) problem = NULL;
+  g_autoptr (cJSON) prepared = NULL;
+  gboolean missing = FALSE, yes = FALSE;
+
+  if (agb_session_base_require (settings, runtime, request->image, &missing, &problem))
+    return TRUE;
+  if (missing && !ctx->json && isatty (STDIN_FILENO) && isatty (STDERR_FILENO)
+      && !agb_confirm (ctx, "the base is not prepared; prepare it now (10 to 20 minutes)?",
+                       "git agbranch base prepare", &yes, error))
+    return FALSE;
+  if (yes)
+    return agb_session_base_prepare (settings, &base, ctx->progress, &prepared, error);
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return FALSE;
+}
+
 gboolean
 agb_open_options_apply (AgbOpenOptions *options, AgbContext *ctx, AgbSettings *settings,
                         AgbOpenRequest *request, GError **error)
@@ -217,7 +242,7 @@ agb_open_options_apply (AgbOpenOptions *options, AgbContext *ctx, AgbSettings *s
       || !collect_env (options, settings, error))
     return FALSE;
   request->agent_env = (const char *const *)options->agent_env->pdata;
-  return TRUE;
+  return need_base (ctx, settings, request, error);
 }
 
 static void

@@ -247,7 +247,8 @@ newest_version (const char *package, GError **error)
       return NULL;
     }
   g_strstrip (output);
-  char *clean = agb_escape (output, 64);
+  output[strnlen (output, 64)] = '\0';
+  char *clean = agb_escape (output, -1);
   g_free (output);
   return clean;
 }

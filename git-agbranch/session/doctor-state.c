@@ -1,6 +1,7 @@
 #include "session/doctor.h"
 
 #include "core/error.h"
+#include "session/base.h"
 #include "session/upkeep.h"
 
 #include <string.h>
@@ -136,6 +137,39 @@ check_runtime (State *state)
                     runtime->klass->name,
                     runtime->klass->flags & AGB_RUNTIME_IS_VM ? "a virtual machine"
                                                               : "a namespace sandbox");
+}
+
+/* The base that sessions of this runtime start from. */
+static void
+check_base (State *state)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *hint = NULL;
+  AgbSettings *settings = state->env->settings;
+  g_autoptr (AgbRuntime) runtime
+      = agb_runtime_new (agb_settings_string (settings, "agbranch.runtime"), settings, NULL);
+
+  if (runtime == NULL || (runtime->klass->flags & AGB_RUNTIME_HAS_BASE) == 0)
+    return;
+  cJSON *base = agb_session_base_show (settings, agb_settings_string (settings, "agbranch.image"),
+                                       NULL, &hint, &error);
+  if (base == NULL)
+    {
+      agb_doctor_add_error (state->doctor, AGB_FINDING_PROBLEM, "base", error);
+      return;
+    }
+  state->doctor->prepared_base = base;
+  const char *name = cJSON_GetObjectItemCaseSensitive (base, "name")->valuestring;
+  const char *status = cJSON_GetObjectItemCaseSensitive (base, "status")->valuestring;
+  const cJSON *problem = cJSON_GetObjectItemCaseSensitive (base, "problem");
+  static const char *const harmless[] = { "ready", "preparing", NULL };
+  static const char *const notes[] = { "missing", "stale", NULL };
+  AgbFindingLevel level = g_strv_contains (harmless, status) ? AGB_FINDING_OK
+                          : g_strv_contains (notes, status)  ? AGB_FINDING_NOTE
+                                                             : AGB_FINDING_PROBLEM;
+  agb_doctor_add (state->doctor, level, "base", hint, "base '%s' is %s%s%s", name, status,
+                  cJSON_IsString (problem) ? ": " : "",
+                  cJSON_IsString (problem) ? problem->valuestring : "");
 }
 
 static void
@@ -287,6 +321,7 @@ agb_doctor_check_state (AgbDoctor *doctor, AgbEnv *env)
   agb_doctor_add (doctor, AGB_FINDING_OK, "catalog", NULL, "the catalog is sound (%u sessions)",
                   g_hash_table_size (state.sessions));
   check_locks (&state);
+  check_base (&state);
   check_guests (&state, "lima", "Lima instances");
   check_guests (&state, "bwrap", "sandboxes");
   g_autoptr (GPtrArray) folders = agb_upkeep_repositories (env, state.sessions);

@@ -6,6 +6,8 @@
 #include "core/io.h"
 #include "core/paths.h"
 #include "core/time.h"
+#include "guest/lima/limactl.h"
+#include "guest/lima/record.h"
 #include "session/upkeep.h"
 
 enum { DAY = 24 * 60 * 60, MOST_DAYS = 1000 * 1000 };
@@ -355,6 +357,27 @@ run_clear (Run *run)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_clear)
 
+/* Sealed images that no base and no session stands on any more. */
+static void
+look_at_images (Run *run)
+{
+  g_autofree char *home = agb_lima_home ();
+  g_autofree char *folder = agb_lima_record_path (home, "images", NULL);
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) paths = NULL;
+
+  if (!g_file_test (folder, G_FILE_TEST_IS_DIR))
+    return;
+  g_autoptr (AgbLock) lock = agb_lima_lock (home, "gc", &error);
+  if (lock == NULL || !agb_lima_images_collect (home, run->gc->dry_run, &paths, &error))
+    {
+      warn_of_error (run, error);
+      return;
+    }
+  for (char **path = paths; *path != NULL; path++)
+    agb_gc_add (run->gc, TRUE, NULL, NULL, *path, "no base and no session stands on it");
+}
+
 AgbGc *
 agb_gc_run (AgbEnv *env, gboolean dry_run, GError **error)
 {
@@ -373,6 +396,7 @@ agb_gc_run (AgbEnv *env, gboolean dry_run, GError **error)
   look_at_folders (&run, "logs", "agbranch.logDays");
   look_at_folders (&run, "staging", "agbranch.stagingDays");
   look_at_left_overs (&run);
+  look_at_images (&run);
   agb_progress_phase (env->progress, NULL);
   if (agb_interrupted (error) || !prune_catalog (&run, error))
     return NULL;

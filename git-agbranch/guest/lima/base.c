@@ -194,6 +194,29 @@ owner_lives (const AgbBaseRecord *record)
          && agb_process_alive (&owner);
 }
 
+/* A first build under way, or cut off, has only the record of the name it is built under. */
+static AgbBaseStatus
+status_without_record (const AgbLima *lima, AgbBaseInfo *info)
+{
+  g_autofree char *next = g_strconcat (info->name, "-next", NULL);
+
+  if (info->instance != NULL)
+    {
+      info->problem = g_strdup ("git agbranch did not make this instance");
+      return AGB_BASE_FOREIGN;
+    }
+  g_autoptr (AgbBaseRecord) record = agb_base_record_load (lima->home, next, NULL);
+  if (record == NULL)
+    return AGB_BASE_MISSING;
+  if (owner_lives (record))
+    {
+      info->problem = g_strdup ("it is being prepared");
+      return AGB_BASE_BUILDING;
+    }
+  info->problem = g_strdup ("the command that prepared it did not end");
+  return AGB_BASE_HALF_BUILT;
+}
+
 static void
 judge (const AgbLima *lima, AgbBaseInfo *info)
 {
@@ -204,10 +227,9 @@ judge (const AgbLima *lima, AgbBaseInfo *info)
   info->hint = g_strconcat ("git agbranch base prepare", option, NULL);
   if (info->record == NULL)
     {
-      info->status = info->instance != NULL ? AGB_BASE_FOREIGN : AGB_BASE_MISSING;
-      if (info->instance == NULL)
+      info->status = status_without_record (lima, info);
+      if (info->status != AGB_BASE_FOREIGN)
         return;
-      info->problem = g_strdup ("git agbranch did not make this instance");
       g_free (info->hint);
       info->hint = g_strdup_printf ("limactl rename %s <other-name>, or another base: git agbranch "
                                     "base prepare --name <name>",

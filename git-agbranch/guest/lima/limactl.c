@@ -281,7 +281,8 @@ find_version (AgbLima *lima, GError **error)
   lima->version = parse_version (output);
   if (lima->version == NULL)
     {
-      g_autofree char *shown = agb_escape (output, 80);
+      output[strnlen (output, 80)] = '\0';
+      g_autofree char *shown = agb_escape (output, -1);
       g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "'%s' does not tell its version: %s",
                    lima->program, shown);
       return FALSE;

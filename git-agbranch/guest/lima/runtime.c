@@ -421,7 +421,7 @@ fill_status (AgbGuestStatus *ret, const AgbLimaInstance *instance)
   ret->state = state_of (instance);
   if (ret->state == AGB_GUEST_FAILED)
     {
-      g_autofree char *word = agb_escape (instance->status, 40);
+      g_autofree char *word = agb_escape (instance->status, -1);
       ret->reason = instance->problem != NULL ? g_strdup (instance->problem)
                                               : g_strdup_printf ("Lima calls it %s", word);
     }

@@ -9,7 +9,8 @@
 
 #define CA_BUNDLES                                                                                 \
   "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"
-#define DEFAULT_CMDLINE "root=LABEL=rootfs ro console=ttyS0 net.ifnames=0 biosdevname=0"
+#define DEFAULT_CMDLINE                                                                            \
+  "root=LABEL=rootfs ro console=ttyS0 net.ifnames=0 biosdevname=0 panic=10"
 
 const char *
 agb_template_platform (void)

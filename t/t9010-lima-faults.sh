@@ -1,0 +1,294 @@
+#!/bin/sh
+test_description='Lima: a limactl that is missing, old, hangs, dies, lies or talks nonsense'
+. ./t/lib/test-lib.sh
+. "$TEST_TOP/t/lib/lima.sh"
+
+# The stand-ins here are for what a real limactl does not do when asked to: hang, print half of its
+# JSON, print without end, die in the middle.  Everything else is tested with a real one (t9100).
+# Lima refuses root before any of this, so an ordinary user runs it.
+test "$(id -u)" != 0 || lima_as_user
+
+bin=$TEST_TMP/bin
+mkdir -p "$bin"
+git config --global agbranch.runtime lima
+git config --global agbranch.memory 1GiB
+PATH=$bin:$PATH
+export FAKE FAKE_VERSION LIMA_HOME
+
+# The good side of the stand-in: instances are folders.  FAKE is the word of a fault and its command.
+cat >"$TEST_TMP/limactl" <<'END'
+#!/bin/sh
+test "$1" != --tty=false || shift
+echo "$*" >>"$HOME/limactl.calls"
+if test "${FAKE#*:}" = "$1"; then
+	case ${FAKE%%:*} in
+	hang) exec sleep 600 ;;
+	die) kill -KILL $$ ;;
+	half) printf '{"name":"agbranch-base-linux","sta'; exit 0 ;;
+	list) echo '["not", "an", "instance"]'; exit 0 ;;
+	huge) exec yes '{"name":"x","status":"Stopped"}' ;;
+	fail) echo 'time="2026-01-01T00:00:00Z" level=fatal msg="no \"space\" left\x1b[31m"' >&2; exit 1 ;;
+	esac
+fi
+case $1 in
+--version) echo "limactl version ${FAKE_VERSION:-2.2.0}" ;;
+list)
+	for file in "$LIMA_HOME"/[a-z]*/lima.yaml; do
+		test -f "$file" || continue
+		dir=${file%/lima.yaml}
+		printf '{"name":"%s","status":"%s","dir":"%s","vmType":"qemu","arch":"x86_64","cpus":2,"memory":1073741824,"disk":32212254720,"protected":true,"config":{}}\n' \
+			"${dir##*/}" "$(cat "$dir/status" 2>/dev/null || echo Stopped)" "$dir"
+	done
+	;;
+create) name=${2#--name=}; mkdir -p "$LIMA_HOME/$name"; : >"$LIMA_HOME/$name/lima.yaml"; : >"$LIMA_HOME/$name/disk" ;;
+delete) rm -rf "$LIMA_HOME/$3" ;;
+esac
+exit 0
+END
+chmod +x "$TEST_TMP/limactl"
+
+# lima_home NAME: a folder of its own for Lima, with a stand-in that is asked for its version anew.
+lima_home () {
+	LIMA_HOME=$TEST_TMP/l/$1
+	mkdir -p "$LIMA_HOME"
+	cp "$TEST_TMP/limactl" "$bin/limactl"
+	FAKE= FAKE_VERSION=
+}
+
+# record KEY VALUE…: the record of the default base, as if it was prepared.
+record () {
+	mkdir -p "$LIMA_HOME/_agbranch/bases" "$LIMA_HOME/_agbranch/images" "$LIMA_HOME/agbranch-base-linux"
+	: >"$LIMA_HOME/agbranch-base-linux/lima.yaml"
+	: >"$LIMA_HOME/agbranch-base-linux/disk"
+	printf 12345 >"$LIMA_HOME/_agbranch/images/one.qcow2"
+	fingerprint=$(git agbranch base show --json | jq -r .provision_fingerprint) &&
+	jq -n --arg f "$fingerprint" '{name: "agbranch-base-linux", state: "prepared", flavour: "full",
+		fingerprint: $f, image: "one.qcow2", image_bytes: 5, api: 1} + ($ARGS.named.more // {})' \
+		--argjson more "${1:-{\}}" >"$LIMA_HOME/_agbranch/bases/agbranch-base-linux.json"
+}
+
+test_expect_success 'setup' '
+	make_repo repo &&
+	: >"$HOME/image.qcow2" &&
+	git config --global agbranch.lima.image "$HOME/image.qcow2"
+'
+
+test_expect_success 'no limactl: exit 6, what to install, and nothing is left' '
+	LIMA_HOME=$TEST_TMP/l/none &&
+	(
+		cd repo &&
+		PATH=$AGB_BUILD/bin:/usr/bin:/bin &&
+		if command -v limactl >/dev/null; then exit 0; fi &&
+		expect_code 6 git agbranch open one &&
+		grep "^fatal: limactl is not installed" err &&
+		grep "^hint: install Lima" err &&
+		git agbranch ps --json >out && json_is length 0
+	)
+'
+
+test_expect_success 'a limactl that is too old: exit 6 with both versions' '
+	lima_home old && FAKE_VERSION=2.0.9 &&
+	expect_code 6 git agbranch base prepare &&
+	grep "^fatal: Lima 2.0.9 is too old, 2.1.0 or newer is needed" err &&
+	grep "^hint: update Lima" err
+'
+
+test_expect_success 'a version that is none is shown, escaped' '
+	lima_home words && FAKE_VERSION="$(printf "new\033[31m")" &&
+	expect_code 6 git agbranch base show &&
+	grep -F "does not tell its version: limactl version new\\x1b[31m" err
+'
+
+test_expect_success 'the version is asked once, and again when limactl is another' '
+	lima_home once &&
+	: >"$HOME/limactl.calls" &&
+	git agbranch base show >out && git agbranch base show >out &&
+	test "$(grep -c -x -e --version "$HOME/limactl.calls")" = 1 &&
+	touch -d "2001-01-01" "$bin/limactl" &&
+	git agbranch base show >out &&
+	test "$(grep -c -x -e --version "$HOME/limactl.calls")" = 2
+'
+
+test_expect_success 'half of its JSON: exit 6 that says so' '
+	lima_home half && record && FAKE=half:list &&
+	expect_code 6 git agbranch base show &&
+	grep "^fatal: limactl list: not JSON" err
+'
+
+test_expect_success 'JSON that is no instance: exit 6 with the key that is missing' '
+	lima_home nonsense && record && FAKE=list:list &&
+	expect_code 6 git agbranch base show &&
+	grep "^fatal: limactl list: key .name. is missing" err
+'
+
+test_expect_success 'JSON without end: cut off, exit 6' '
+	lima_home huge && record && FAKE=huge:list &&
+	expect_code 6 git agbranch base show &&
+	grep "printed more than 16777216 bytes" err
+'
+
+test_expect_success 'dying in the middle: exit 6 with the status' '
+	lima_home dying && record && FAKE=die:list &&
+	expect_code 6 git agbranch base show &&
+	grep "^fatal: limactl list failed with status 137" err
+'
+
+test_expect_success 'hanging: exit 6 after ten seconds, and no process of it is left' '
+	lima_home hanging && record && FAKE=hang:list &&
+	expect_code 6 git agbranch base show &&
+	grep "^fatal: limactl list did not answer within 10 seconds" err &&
+	! pgrep -f "^sleep 600" -u "$(id -u)" >/dev/null
+'
+
+test_expect_success 'doctor names a limactl that does not answer, and goes on' '
+	lima_home doctor && record && FAKE=die:list &&
+	expect_code 1 git agbranch doctor --json &&
+	json_is .ok false &&
+	jq -e ".messages[] | tostring | select(test(\"limactl list failed with status 137\"))" out
+'
+
+test_expect_success 'its own message is passed on, escaped and without the log frame' '
+	lima_home failing && FAKE=fail:create &&
+	expect_code 6 git agbranch base prepare &&
+	grep "^fatal: limactl create: no \"space\" left" err &&
+	! grep "level=" err &&
+	! grep "$(printf "\033")" err
+'
+
+test_expect_success 'a prepare that fails leaves neither instance nor record' '
+	test ! -e "$LIMA_HOME/agbranch-base-linux" &&
+	test ! -e "$LIMA_HOME/agbranch-base-linux-next" &&
+	test -z "$(ls "$LIMA_HOME/_agbranch/bases")" &&
+	git agbranch base show --json >out &&
+	json_is .status missing
+'
+
+test_expect_success 'a prepare that fails leaves an older base as it was' '
+	lima_home older && record && cp -R "$LIMA_HOME/_agbranch/bases" before && FAKE=fail:create &&
+	expect_code 6 git agbranch base prepare --rebuild &&
+	diff -r before "$LIMA_HOME/_agbranch/bases" &&
+	test -f "$LIMA_HOME/_agbranch/images/one.qcow2" &&
+	git agbranch base show --json >out &&
+	json_is .status ready
+'
+
+test_expect_success 'a prepare that is killed is half-built, and can be run again' '
+	lima_home killed &&
+	expect_code 137 env AGB_FAIL_AT=3:kill "$AGB_BUILD/libexec/git-agbranch/git-agbranch-base" prepare &&
+	git agbranch base show --json >out &&
+	json_is .status half_built &&
+	expect_code 6 git agbranch base show --require-ready &&
+	grep "^hint: git agbranch base prepare" err &&
+	FAKE=fail:start &&
+	expect_code 6 git agbranch base prepare &&
+	grep "cannot start instance .agbranch-base-linux-next.: no \"space\" left" err &&
+	FAKE= &&
+	git agbranch base show --json >out &&
+	json_is .status missing
+'
+
+test_expect_success 'stale: usable, said, and --require-ready fails with the command' '
+	lima_home stale && record "{\"fingerprint\": \"old\"}" &&
+	git agbranch base show --json >out &&
+	json_is .status stale && json_is .prepared true && json_is .provision_stale true &&
+	json_is .prepared_provision_fingerprint old &&
+	expect_code 6 git agbranch base show --require-ready &&
+	grep "^fatal: base .agbranch-base-linux. is stale" err &&
+	grep "^hint: git agbranch base prepare" err
+'
+
+test_expect_success 'the own script of the user counts in the fingerprint' '
+	lima_home own && record &&
+	git agbranch base show --json >out && json_is .status ready &&
+	mkdir -p "$HOME/.config/agbranch" && echo "echo hi" >"$HOME/.config/agbranch/setup.sh" &&
+	git agbranch base show --json >out && json_is .status stale &&
+	rm "$HOME/.config/agbranch/setup.sh" &&
+	git agbranch base show --json >out && json_is .status ready
+'
+
+test_expect_success 'damaged: image cut, image gone, disk gone, instance gone, broken' '
+	lima_home damaged && record &&
+	printf 123 >"$LIMA_HOME/_agbranch/images/one.qcow2" &&
+	git agbranch base show --json >out && json_is .status damaged &&
+	json_is .problem "its image '\''one.qcow2'\'' has 3 bytes, not 5" &&
+	rm "$LIMA_HOME/_agbranch/images/one.qcow2" &&
+	git agbranch base show --json >out && json_is .problem "its image '\''one.qcow2'\'' is gone" &&
+	rm "$LIMA_HOME/agbranch-base-linux/disk" &&
+	git agbranch base show --json >out && json_is .problem "its disk is gone" &&
+	echo Broken >"$LIMA_HOME/agbranch-base-linux/status" &&
+	git agbranch base show --json >out && json_is .problem "Lima calls its instance broken" &&
+	rm -r "$LIMA_HOME/agbranch-base-linux" &&
+	git agbranch base show --json >out && json_is .problem "its instance is gone" &&
+	expect_code 6 git agbranch base show --require-ready &&
+	grep "^hint: git agbranch base prepare --rebuild" err
+'
+
+test_expect_success 'outdated: scripts in the image that this program does not speak with' '
+	lima_home outdated && record "{\"api\": 0}" &&
+	(
+		cd repo &&
+		expect_code 6 git agbranch open two &&
+		grep "is outdated: it speaks version 0 of the guest scripts, not 1" err &&
+		grep "^hint: git agbranch base prepare" err
+	)
+'
+
+test_expect_success 'foreign: an instance of that name that is not ours is left alone' '
+	lima_home foreign &&
+	mkdir -p "$LIMA_HOME/agbranch-base-linux" && : >"$LIMA_HOME/agbranch-base-linux/lima.yaml" &&
+	git agbranch base show --json >out && json_is .status foreign &&
+	expect_code 6 git agbranch base prepare --rebuild &&
+	grep "^fatal: instance .agbranch-base-linux. is there already" err &&
+	grep "^hint: limactl rename" err &&
+	test -f "$LIMA_HOME/agbranch-base-linux/lima.yaml"
+'
+
+test_expect_success 'open without a base: exit 6 with the command, nothing is made' '
+	lima_home nobase &&
+	(
+		cd repo &&
+		expect_code 6 git agbranch open three &&
+		grep "^fatal: base .agbranch-base-linux. is not prepared" err &&
+		grep "^hint: git agbranch base prepare" err &&
+		git agbranch ps -a --json >out && json_is length 0 &&
+		expect_code 6 git agbranch open --image extra three &&
+		grep "^hint: git agbranch base prepare --name" err
+	)
+'
+
+test_expect_success 'names: default, of the environment, of the configuration, of an option' '
+	git agbranch base show --json >out &&
+	json_is .name agbranch-base-linux && json_is .name_source default &&
+	AGBRANCH_PREPARED_BASE_NAME=mine git agbranch base show --json >out &&
+	json_is .name mine && json_is .name_source env_override &&
+	git -c agbranch.lima.base=theirs agbranch base show --json >out &&
+	json_is .name theirs && json_is .name_source config &&
+	git agbranch base show --name extra --json >out &&
+	json_is .name agbranch-base-extra && json_is .name_source argument &&
+	expect_code 1 git agbranch base show --name ../x
+'
+
+test_expect_success 'a folder of Lima that is too long for socket paths is told before anything is made' '
+	long=$(printf "%060d" 0) &&
+	lima_home "$long" &&
+	expect_code 1 git agbranch base prepare &&
+	grep "socket paths of instance .agbranch-base-linux-next." err &&
+	grep "^hint: use a shorter folder for Lima: LIMA_HOME=" err &&
+	! grep "^create" "$LIMA_HOME/calls" 2>/dev/null &&
+	test ! -e "$LIMA_HOME/agbranch-base-linux-next"
+'
+
+test_expect_success 'base check asks npm, and changes nothing' '
+	lima_home newer && record "{\"agents_json\": \"{\\\"claude\\\": \\\"1.0.0\\\"}\"}" &&
+	git config --global agbranch.lima.agents @anthropic-ai/claude-code@1 &&
+	printf "%s\n" "#!/bin/sh" "test \"\$3\" = @anthropic-ai/claude-code && echo 2.0.0" >"$bin/npm" &&
+	chmod +x "$bin/npm" &&
+	git agbranch base check --json >out &&
+	json_is ".[0].name" claude && json_is ".[0].version" 1.0.0 && json_is ".[0].newest" 2.0.0 &&
+	json_is ".[0].newer" true &&
+	printf "%s\n" "#!/bin/sh" "exit 3" >"$bin/npm" &&
+	expect_code 7 git agbranch base check &&
+	git config --global --unset agbranch.lima.agents
+'
+
+test_done
