@@ -23,6 +23,7 @@ enum {
   STOP_TIMEOUT_MS = 3 * 60 * 1000,
   FORCE_TIMEOUT_MS = 60 * 1000,
   APPLY_TIMEOUT_MS = 60 * 1000,
+  DEGRADED_WAIT_MS = 30 * 1000,
   WARM_TIMEOUT_MS = 90 * 1000,
   GONE_TIMEOUT_MS = 10 * 1000,
   IMAGE_TIMEOUT_MS = 30 * 60 * 1000,
@@ -51,6 +52,21 @@ stop_quietly (const AgbLima *lima, const char *instance)
   agb_interrupt_unshield ();
 }
 
+/* Lima calls a machine degraded when its own guest agent does not run: it forwards ports, which we do
+ * not want.  What counts is that it runs and answers. */
+static gboolean
+is_usable_though_degraded (const AgbLima *lima, const char *instance, const char *log)
+{
+  g_autofree char *message = agb_lima_last_message (log);
+  g_autoptr (AgbLimaInstance) found = NULL;
+
+  if (!g_str_has_prefix (message, "degraded"))
+    return FALSE;
+  found = agb_lima_find (lima, instance, NULL);
+  return found != NULL && strcmp (found->status, "Running") == 0
+         && agb_lima_ssh_wait (lima, instance, agb_deadline_in (DEGRADED_WAIT_MS), NULL);
+}
+
 gboolean
 agb_lima_cold_start (const AgbLima *lima, const char *instance, gint64 timeout_ms, GError **error)
 {
@@ -64,7 +80,7 @@ agb_lima_cold_start (const AgbLima *lima, const char *instance, gint64 timeout_m
     return FALSE;
   /* limactl's own limit comes first, so that its message is seen. */
   gboolean ended = agb_child_wait (&child, agb_deadline_in (timeout_ms + 30 * 1000), &status, error);
-  if (ended && status == 0)
+  if (ended && (status == 0 || is_usable_though_degraded (lima, instance, log)))
     return TRUE;
   if (ended)
     start_failed (instance, log, error);
