@@ -19,6 +19,8 @@ typedef struct {
   char *base;
   char *clone;
   char *ref;
+  char **copy;
+  gboolean with_changes;
 } Options;
 
 static void
@@ -29,6 +31,7 @@ options_clear (Options *options)
   g_free (options->base);
   g_free (options->clone);
   g_free (options->ref);
+  g_strfreev (options->copy);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
 
@@ -44,6 +47,12 @@ check_options (const AgbContext *ctx, const Options *options, GError **error)
     {
       g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USAGE,
                            "--clone goes with --ref, not with --repo or --base");
+      return FALSE;
+    }
+  if (options->with_changes && (options->base != NULL || options->clone != NULL))
+    {
+      g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USAGE,
+                           "--with-changes starts from HEAD, not from --base or --clone");
       return FALSE;
     }
   if (options->ref != NULL && options->clone == NULL)
@@ -75,8 +84,11 @@ print_opened (const AgbContext *ctx, const AgbOpenResult *result)
 
   if (!ctx->json)
     {
+      const char *base = session->base_ref;
+      if (g_str_has_prefix (base, "refs/heads/"))
+        base += strlen ("refs/heads/");
       agb_print ("session %s is running (%s), from %s %.12s\n", session->name, session->runtime,
-                 session->base_ref, session->base_oid);
+                 base, session->base_oid);
       agb_print ("bring its commits to branch %s: git agbranch sync %s\n", session->review_branch,
                  session->name);
       return;
@@ -105,6 +117,10 @@ run_open (AgbContext *ctx, int argc, char **argv, GError **error)
       "<path>" },
     { "base", 0, 0, G_OPTION_ARG_STRING, &options.base, "start from this commit, not from HEAD",
       "<ref>" },
+    { "with-changes", 0, 0, G_OPTION_ARG_NONE, &options.with_changes,
+      "start from the work tree with its uncommitted and untracked files", NULL },
+    { "copy", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.copy,
+      "bring this ignored file along (.env)", "<file>" },
     { "clone", 0, 0, G_OPTION_ARG_STRING, &options.clone,
       "clone this address into the state root and start from it", "<url>" },
     { "ref", 0, 0, G_OPTION_ARG_STRING, &options.ref, "the branch or tag of --clone", "<ref>" },
@@ -122,6 +138,8 @@ run_open (AgbContext *ctx, int argc, char **argv, GError **error)
   g_autoptr (AgbEnv) env = agb_env_open (AGB_ENV_NEEDS_REPO, options.repo, ctx->progress, error);
   if (env == NULL)
     return FALSE;
+  request.with_changes = options.with_changes;
+  request.copy = (const char *const *)options.copy;
   request.base = options.clone != NULL ? options.ref : options.base;
   if (!agb_open_options_apply (&options.shared, ctx, env->settings, &request, error)
       || !agb_session_open (env, &request, &result, error))

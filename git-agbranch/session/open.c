@@ -8,6 +8,7 @@
 #include "gate/reftx.h"
 #include "guest/tmux.h"
 #include "session/clone.h"
+#include "session/host-side.h"
 #include "session/journal.h"
 #include "session/notes.h"
 #include "session/seed-folder.h"
@@ -22,6 +23,7 @@ typedef struct {
   AgbJournal *journal;
   char **borrowed;
   char **command;
+  char **copied; /* files of the work tree that go in, NULL: none */
   AgbOpenResult *result;
 } Opening;
 
@@ -33,6 +35,7 @@ opening_clear (Opening *opening)
   g_clear_pointer (&opening->journal, agb_journal_free);
   g_clear_pointer (&opening->borrowed, g_strfreev);
   g_clear_pointer (&opening->command, g_strfreev);
+  g_clear_pointer (&opening->copied, g_strfreev);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Opening, opening_clear)
 
@@ -134,6 +137,50 @@ fill_agent (Opening *opening)
   session->agent_command_json = json_strv ((const char *const *)opening->command);
 }
 
+/* The commit that the session starts from; with --with-changes one that is made of the work tree, so
+ * that the review branch is compared with what the agent began with. */
+static gboolean
+resolve_base (Opening *opening, GError **error)
+{
+  AgbRepo *repo = opening->env->repo;
+  g_autofree char *oid = agb_repo_resolve_commit (repo, opening->request->base, error);
+
+  if (oid == NULL || !agb_fetch_promised (repo, oid, opening->env->progress, error))
+    return FALSE;
+  if (opening->request->with_changes && agb_repo_work_tree (repo) == NULL)
+    {
+      g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USER,
+                           "--with-changes needs a work tree, and the repository is bare");
+      return FALSE;
+    }
+  if (!opening->request->with_changes)
+    opening->session->base_oid = g_steal_pointer (&oid);
+  else if (!agb_commit_changes (repo, oid, &opening->session->base_oid, error))
+    return FALSE;
+  return TRUE;
+}
+
+/* --copy names files that must be there, agbranch.copy those that go along when they are. */
+static gboolean
+choose_copied (Opening *opening, GError **error)
+{
+  AgbRepo *repo = opening->env->repo;
+  const char *const *configured = agb_settings_list (opening->env->settings, "agbranch.copy");
+  static const char *const none[] = { NULL };
+  g_autoptr (GStrvBuilder) all = g_strv_builder_new ();
+  g_auto (GStrv) usual = agb_paths_to_copy (repo, configured, FALSE, error);
+  g_auto (GStrv) named = agb_paths_to_copy (
+      repo, opening->request->copy != NULL ? opening->request->copy : none, TRUE, error);
+
+  if (usual == NULL || named == NULL)
+    return FALSE;
+  g_strv_builder_addv (all, (const char **)usual);
+  g_strv_builder_addv (all, (const char **)named);
+  if (*usual != NULL || *named != NULL)
+    opening->copied = g_strv_builder_end (all);
+  return TRUE;
+}
+
 static gboolean
 fill_repo (Opening *opening, GError **error)
 {
@@ -155,8 +202,7 @@ fill_repo (Opening *opening, GError **error)
   session->session_ref_base = g_strdup_printf ("refs/agbranch/sessions/%s/base", session->name);
   session->session_ref_head = g_strdup_printf ("refs/agbranch/sessions/%s/head", session->name);
 
-  session->base_oid = agb_repo_resolve_commit (repo, opening->request->base, error);
-  if (session->base_oid == NULL || !check_review_branch (repo, session, &review_oid, error))
+  if (!resolve_base (opening, error) || !check_review_branch (repo, session, &review_oid, error))
     return FALSE;
   session->host_head_ref_at_open = agb_repo_head_ref (repo);
   session->host_head_oid_at_open = agb_repo_resolve_commit (repo, NULL, NULL);
@@ -176,7 +222,7 @@ note_dirty (Opening *opening, GError **error)
   gboolean dirty = FALSE;
   guint untracked = 0;
 
-  if (agb_repo_work_tree (repo) == NULL)
+  if (agb_repo_work_tree (repo) == NULL || opening->request->with_changes)
     return TRUE;
   if (!agb_repo_is_dirty (repo, &dirty, &untracked, error))
     return FALSE;
@@ -238,6 +284,7 @@ fill_session (Opening *opening, gint64 attempt, GError **error)
       return TRUE;
     }
   return agb_clone_check_identity (settings, error) && fill_repo (opening, error)
+         && choose_copied (opening, error)
          && agb_clone_borrowed_dirs (opening->runtime, opening->env->repo, settings,
                                      &opening->borrowed, error);
 }
@@ -282,8 +329,13 @@ seed_workspace (Opening *opening, GError **error)
     return agb_seed_folder (opening->runtime, session, opening->env->settings,
                             opening->env->progress, &opening->result->seeded_files,
                             &opening->result->seeded_bytes, error);
-  return agb_clone_seed (opening->runtime, session, opening->env->repo, opening->env->settings,
-                         opening->borrowed != NULL ? g_strv_length (opening->borrowed) : 0, error);
+  if (!agb_clone_seed (opening->runtime, session, opening->env->repo, opening->env->settings,
+                       opening->borrowed != NULL ? g_strv_length (opening->borrowed) : 0, error))
+    return FALSE;
+  return opening->copied == NULL
+         || agb_seed_paths (opening->runtime, session, opening->env->settings,
+                            agb_repo_work_tree (opening->env->repo), opening->copied,
+                            opening->env->progress, error);
 }
 
 /* Session refs that are left from a session that was never closed properly are replaced. */

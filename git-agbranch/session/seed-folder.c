@@ -177,8 +177,9 @@ agb_seed_folder_check (const char *path, AgbSettings *settings, GError **error)
   return folder >= 0 && walk (&seeding, folder, "", 0, error);
 }
 
+/* What is below PATH, or only NAMES (NULL: all) of it, as a tar stream to FD. */
 static gboolean
-send_folder (Seeding *seeding, const char *path, int fd, GError **error)
+send_files (Seeding *seeding, const char *path, char **names, int fd, GError **error)
 {
   agb_autofd int folder = open_folder (path, error);
 
@@ -186,12 +187,38 @@ send_folder (Seeding *seeding, const char *path, int fd, GError **error)
     return FALSE;
   seeding->archive = archive_write_new ();
   archive_write_set_format_pax_restricted (seeding->archive);
-  gboolean sent = archive_write_open_fd (seeding->archive, fd) == ARCHIVE_OK
-                  && walk (seeding, folder, "", 0, error)
-                  && (archive_write_close (seeding->archive) == ARCHIVE_OK
-                      || archive_failed (seeding, path, error));
+  gboolean sent = archive_write_open_fd (seeding->archive, fd) == ARCHIVE_OK;
+  if (names == NULL)
+    sent = sent && walk (seeding, folder, "", 0, error);
+  for (; names != NULL && *names != NULL; names++)
+    sent = sent && visit (seeding, folder, *names, *names, 0, error);
+  sent = sent
+         && (archive_write_close (seeding->archive) == ARCHIVE_OK
+             || archive_failed (seeding, path, error));
   archive_write_free (seeding->archive);
   return sent;
+}
+
+/* Run ARGV in the guest with the tar stream on its stdin. */
+static gboolean
+stream_to_guest (AgbRuntime *runtime, const AgbSession *session, const char *const *argv,
+                 Seeding *seeding, const char *path, char **names, GError **error)
+{
+  AgbExecSpec spec = { .argv = argv };
+  g_autoptr (AgbGuestProcess) process = agb_guest_exec (runtime, session->vm_name, &spec, error);
+  int status = 0;
+
+  if (process == NULL
+      || (path != NULL && !send_files (seeding, path, names, process->stdin_fd, error)))
+    return FALSE;
+  agb_close (&process->stdin_fd);
+  if (!agb_guest_process_wait (process, agb_deadline_in (AGB_TIMEOUT_LONG), &status, error))
+    return FALSE;
+  if (status == 0)
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME,
+               "cannot unpack the copied files in the guest (status %d)", status);
+  return FALSE;
 }
 
 gboolean
@@ -207,26 +234,33 @@ agb_seed_folder (AgbRuntime *runtime, const AgbSession *session, AgbSettings *se
                          session->guest_workspace_path,
                          session->seed_host_path != NULL ? "1" : "0",
                          NULL };
-  AgbExecSpec spec = { .argv = argv };
   Seeding seeding
       = { .limit = agb_settings_size (settings, "agbranch.limits.seed"), .progress = progress };
-  g_autoptr (AgbGuestProcess) process = agb_guest_exec (runtime, session->vm_name, &spec, error);
-  int status = 0;
 
-  if (process == NULL
-      || (session->seed_host_path != NULL
-          && !send_folder (&seeding, session->seed_host_path, process->stdin_fd, error)))
+  if (!stream_to_guest (runtime, session, argv, &seeding, session->seed_host_path, NULL, error))
     return FALSE;
-  agb_close (&process->stdin_fd);
-  if (!agb_guest_process_wait (process, agb_deadline_in (AGB_TIMEOUT_LONG), &status, error))
-    return FALSE;
-  if (status != 0)
-    {
-      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME,
-                   "cannot unpack the seed folder in the guest (status %d)", status);
-      return FALSE;
-    }
   *ret_files = seeding.files;
   *ret_bytes = seeding.bytes;
   return TRUE;
+}
+
+gboolean
+agb_seed_paths (AgbRuntime *runtime, const AgbSession *session, AgbSettings *settings,
+                const char *root, char **paths, AgbProgress *progress, GError **error)
+{
+  static const char script[]
+      = "cd \"$1\" && shift && tar -xpf - && "
+        "printf '/%s\\n' \"$@\" >>\"$(git rev-parse --git-path info/exclude)\"";
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  const char *const head[] = { "sh", "-c", script, "copy", session->guest_workspace_path };
+  Seeding seeding
+      = { .limit = agb_settings_size (settings, "agbranch.limits.seed"), .progress = progress };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (head); i++)
+    g_ptr_array_add (argv, (gpointer)head[i]);
+  for (char **path = paths; *path != NULL; path++)
+    g_ptr_array_add (argv, *path);
+  g_ptr_array_add (argv, NULL);
+  return stream_to_guest (runtime, session, (const char *const *)argv->pdata, &seeding, root, paths,
+                          error);
 }

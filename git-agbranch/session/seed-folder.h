@@ -1,4 +1,4 @@
-/* launch --seed: a host folder copied into the workspace of a sandbox session.
+/* launch --seed and open --copy: host files copied into the workspace of a session.
  *
  * Modes and symlinks are kept as they are; a link is never followed, so nothing outside the folder
  * goes in.  Sockets, pipes and devices are left out. */
@@ -18,3 +18,8 @@ gboolean agb_seed_folder_check (const char *path, AgbSettings *settings, GError 
 gboolean agb_seed_folder (AgbRuntime *runtime, const AgbSession *session, AgbSettings *settings,
                           AgbProgress *progress, guint64 *ret_files, guint64 *ret_bytes,
                           GError **error);
+
+/* Copy PATHS (NULL-ended, below ROOT on the host) into the workspace of SESSION in the same way; git in
+ * the clone is told to ignore them. */
+gboolean agb_seed_paths (AgbRuntime *runtime, const AgbSession *session, AgbSettings *settings,
+                         const char *root, char **paths, AgbProgress *progress, GError **error);

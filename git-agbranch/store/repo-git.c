@@ -125,15 +125,14 @@ agb_repo_count_commits (AgbRepo *repo, const char *from, const char *to, guint *
   return TRUE;
 }
 
-/* The user's own view of the user's own files: global excludes and settings count, and so does
- * fsmonitor; only the lock on the index is left out. */
-static char **
-work_tree_env (AgbRepo *repo)
+char **
+agb_repo_user_env (AgbRepo *repo)
 {
   char **envp = agb_repo_forget (g_get_environ ());
 
   envp = g_environ_setenv (envp, "GIT_DIR", repo->git_dir, TRUE);
-  envp = g_environ_setenv (envp, "GIT_WORK_TREE", repo->work_tree, TRUE);
+  if (repo->work_tree != NULL)
+    envp = g_environ_setenv (envp, "GIT_WORK_TREE", repo->work_tree, TRUE);
   envp = g_environ_setenv (envp, "GIT_OPTIONAL_LOCKS", "0", TRUE);
   return g_environ_setenv (envp, "LC_ALL", "C", TRUE);
 }
@@ -148,7 +147,7 @@ agb_repo_is_dirty (AgbRepo *repo, gboolean *ret_dirty, guint *ret_untracked, GEr
 
   if (repo->work_tree != NULL)
     {
-      g_auto (GStrv) envp = work_tree_env (repo);
+      g_auto (GStrv) envp = agb_repo_user_env (repo);
       g_auto (AgbChildResult) result = { 0 };
       const AgbChildSpec spec
           = { .argv = argv, .cwd = repo->work_tree, .envp = envp, .timeout_ms = AGB_TIMEOUT_GIT };

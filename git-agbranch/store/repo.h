@@ -78,7 +78,11 @@ char *agb_repo_checked_out_at (AgbRepo *repo, const char *ref);
  * NULL-ended, caller frees with g_strfreev. */
 char **agb_repo_plumbing_env (AgbRepo *repo);
 
-/* Run `git ARGS…` with that environment (agb_child_check).  Extra variables "NAME=value" in EXTRA_ENV
+/* The user's own view of the user's own repository: global excludes, filters and settings count; only
+ * the lock on the index is left out.  Never for what a guest wrote.  As above for freeing. */
+char **agb_repo_user_env (AgbRepo *repo);
+
+/* Run `git ARGS…` with the plumbing environment (agb_child_check).  Extra variables "NAME=value" in EXTRA_ENV
  * (NULL: none). */
 gboolean agb_repo_git (AgbRepo *repo, const char *const *args, const char *const *extra_env,
                        char **ret_output, GError **error);
