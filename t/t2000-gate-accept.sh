@@ -40,16 +40,27 @@ test_expect_success 'a second sync leans on the first' '
 
 test_expect_success 'from the unpack limit on the pack is kept as one, with .keep until the refs have moved' '
 	git -C host config transfer.unpackLimit 1 &&
+	printf "#!/bin/sh\nls objects/pack/*.keep >>keep.seen && git repack -adq && git prune --expire=now\n" \
+		>host/.git/hooks/reference-transaction &&
+	chmod +x host/.git/hooks/reference-transaction &&
 	echo third >>guest/file && git -C guest commit -qam third &&
 	THREE=$(guest_head) &&
-	gate_sync "$TWO" "$THREE" refs >out &&
+	gate_sync "$TWO" "$THREE" >out &&
+	rm host/.git/hooks/reference-transaction &&
 	keep=$(sed -n "s/^keep //p" out) &&
-	test -f "$keep" &&
-	git -C host gc -q --prune=now &&
-	test -f "${keep%.keep}.pack" &&
-	rm "$keep" &&
+	grep "$(basename "$keep")" host/.git/keep.seen &&
+	test -f "${keep%.keep}.pack" && test ! -e "$keep" &&
+	repo_is_sound host
+'
+
+test_expect_success 'when the refs cannot move, no .keep stays' '
 	echo fourth >>guest/file && git -C guest commit -qam fourth &&
 	FOUR=$(guest_head) &&
+	printf "#!/bin/sh\ntest \$1 != prepared\n" >host/.git/hooks/reference-transaction &&
+	chmod +x host/.git/hooks/reference-transaction &&
+	test_must_fail gate_sync "$THREE" "$FOUR" &&
+	rm host/.git/hooks/reference-transaction &&
+	test -z "$(ls host/.git/objects/pack/*.keep 2>/dev/null)" &&
 	gate_sync "$THREE" "$FOUR" &&
 	test -z "$(ls host/.git/objects/pack/*.keep 2>/dev/null)" &&
 	repo_is_sound host &&

@@ -120,16 +120,6 @@ remove_pack (AgbGate *gate)
   gate->moved = FALSE;
 }
 
-/* The same pack is in the store already: a sync that was repeated. */
-static gboolean
-has_pack (AgbGate *gate)
-{
-  g_autofree char *name = g_strconcat (gate->pack_name, ".idx", NULL);
-  g_autofree char *path = g_build_filename (gate->object_dirs[0], "pack", name, NULL);
-
-  return g_file_test (path, G_FILE_TEST_EXISTS);
-}
-
 gboolean
 agb_gate_accept (AgbGate *gate, GError **error)
 {
@@ -138,24 +128,10 @@ agb_gate_accept (AgbGate *gate, GError **error)
     return TRUE;
   if (gate_unpacks (gate))
     return unpack (gate, error);
-  if (has_pack (gate))
-    {
-      g_clear_pointer (&gate->keep_path, g_free);
-      return TRUE;
-    }
-  if (move_pack (gate, error))
+  if (gate->keep_path == NULL || move_pack (gate, error))
     return TRUE;
   remove_pack (gate);
   return FALSE;
-}
-
-char *
-agb_gate_planned_keep_path (AgbGate *gate)
-{
-  if (gate->pack_name == NULL || gate_unpacks (gate) || has_pack (gate))
-    return NULL;
-  g_autofree char *name = g_strconcat (gate->pack_name, ".keep", NULL);
-  return g_build_filename (gate->object_dirs[0], "pack", name, NULL);
 }
 
 const char *
@@ -204,12 +180,19 @@ needs_maintenance (AgbGate *gate)
 }
 
 void
+gate_remove_keep (AgbGate *gate)
+{
+  if (gate->moved && agb_fault_point ("gate: remove keep", NULL))
+    unlink (gate->keep_path);
+  gate->moved = FALSE;
+}
+
+void
 agb_gate_finish (AgbGate *gate)
 {
   static const char *const argv[] = { "git", "maintenance", "run", "--auto", "--quiet", NULL };
 
-  if (gate->keep_path != NULL && agb_fault_point ("gate: remove keep", NULL))
-    unlink (gate->keep_path);
+  gate_remove_keep (gate);
   if (!needs_maintenance (gate))
     return;
 

@@ -59,6 +59,7 @@ agb_gate_new (AgbRepo *repo, AgbSettings *settings, const AgbGateRequest *reques
 void
 agb_gate_free (AgbGate *gate)
 {
+  gate_remove_keep (gate);
   if (gate->quarantine != NULL)
     agb_remove_tree (gate->quarantine, NULL);
   agb_close (&gate->hold_fd);

@@ -60,9 +60,6 @@ gboolean agb_gate_accept (AgbGate *gate, GError **error);
 /* Where accept puts the .keep file, as an absolute path for the journal: known after receive; NULL when
  * there is to be none. */
 const char *agb_gate_keep_path (AgbGate *gate);
-/* Where agb_gate_accept will put it, for the journal before; NULL: it will make none.  The caller
- * frees. */
-char *agb_gate_planned_keep_path (AgbGate *gate);
 void agb_gate_finish (AgbGate *gate);
 
 /* Remove the quarantines and .keep files that killed processes left in REPO, once their refs are

@@ -123,6 +123,8 @@ gboolean gate_folders_check (GateFolders *folders, GError **error);
 
 /* accept.c */
 gboolean gate_unpacks (AgbGate *gate);
+/* When the refs have moved, or will not: what nobody needs is left to git's gc. */
+void gate_remove_keep (AgbGate *gate);
 
 /* names.c: rules on one path, no git needed */
 

@@ -212,6 +212,16 @@ judge_index_pack (const AgbChildResult *result, GError **error)
   return FALSE;
 }
 
+/* The same pack is in the store already: a sync that was repeated. */
+static gboolean
+has_pack (AgbGate *gate)
+{
+  g_autofree char *name = g_strconcat (gate->pack_name, ".idx", NULL);
+  g_autofree char *path = g_build_filename (gate->object_dirs[0], "pack", name, NULL);
+
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
 /* "pack\tHASH\n" or "keep\tHASH\n". */
 static gboolean
 remember_pack (AgbGate *gate, const char *output, GError **error)
@@ -225,7 +235,7 @@ remember_pack (AgbGate *gate, const char *output, GError **error)
     }
   g_autofree char *hash = g_strndup (output + 5, length);
   gate->pack_name = g_strconcat ("pack-", hash, NULL);
-  if (!gate_unpacks (gate))
+  if (!gate_unpacks (gate) && !has_pack (gate))
     gate->keep_path = g_strconcat (gate->object_dirs[0], "/pack/", gate->pack_name, ".keep", NULL);
   return TRUE;
 }

@@ -49,7 +49,7 @@ accept (AgbHeld *held, AgbJournal *journal, AgbGate *gate, const char *ref, cons
   g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
 
   agb_ref_updates_add (updates, ref, NULL, oid);
-  g_autofree char *keep = agb_gate_planned_keep_path (gate);
+  const char *keep = agb_gate_keep_path (gate);
 
   agb_journal_set (journal, "keep", keep);
   if (!agb_journal_step (journal, "rescue-accept", error) || !agb_gate_accept (gate, error))

@@ -354,7 +354,7 @@ accept_and_move (Syncing *sync, const AgbRefUpdates *updates, GError **error)
 {
   AgbHeld *held = sync->held;
 
-  g_autofree char *keep = agb_gate_planned_keep_path (sync->gate);
+  const char *keep = agb_gate_keep_path (sync->gate);
 
   agb_journal_set (sync->journal, "keep", keep);
   if (!agb_journal_step (sync->journal, "accept", error) || !agb_gate_accept (sync->gate, error))
