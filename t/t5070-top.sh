@@ -7,7 +7,10 @@ screen () {
 	tmux -S "$TEST_TMP/tmux" -f /dev/null "$@"
 }
 
-cleanup screen kill-server 2>/dev/null
+stop_screen () {
+	screen kill-server 2>/dev/null || :
+}
+cleanup stop_screen
 
 shown () {
 	screen capture-pane -p -t top >screen

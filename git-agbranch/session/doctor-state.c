@@ -100,7 +100,7 @@ check_guests (State *state, const char *name, const char *what)
   g_autoptr (GError) error = NULL;
   g_autoptr (AgbRuntime) runtime = agb_runtime_new (name, state->env->settings, &error);
 
-  if (runtime == NULL)
+  if (runtime == NULL || !runtime->klass->probe (runtime, &error))
     {
       /* Only a fault when there are sessions that need it. */
       if (has_live_session (state, name))

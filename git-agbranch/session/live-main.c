@@ -35,7 +35,7 @@ main (void)
       g_autoptr (AgbRuntime) runtime = agb_runtime_new (names[i], settings, NULL);
 
       /* One that cannot work here has no guests here. */
-      if (runtime == NULL)
+      if (runtime == NULL || !runtime->klass->probe (runtime, NULL))
         continue;
       if (!runtime->klass->list (runtime, print_guest, NULL, &error))
         {
