@@ -17,7 +17,8 @@ lima_tool () {
 	test -z "$AGB_LIMA_BIN" || PATH=$PATH:$AGB_LIMA_BIN
 	command -v limactl >/dev/null || lima_skip "limactl is not installed"
 	test "$(id -u)" != 0 || lima_as_user
-	export LIMA_HOME=$HOME/.lima
+	# A folder of Lima that is kept, with a base in it that is used again: AGB_LIMA_HOME.
+	export LIMA_HOME="${AGB_LIMA_HOME:-$HOME/.lima}"
 }
 
 lima_user () {
@@ -58,6 +59,9 @@ lima_machine () {
 # What a failed test left running goes with it.
 lima_remove_everything () {
 	for name in $(limactl list --format '{{.Name}}' 2>/dev/null); do
+		case $AGB_LIMA_HOME,$name in
+		?*,agbranch-base-linux) continue ;;
+		esac
 		limactl unprotect "$name" >/dev/null 2>&1
 		limactl delete --force "$name" >/dev/null 2>&1
 	done

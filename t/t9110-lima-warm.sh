@@ -1,0 +1,72 @@
+#!/bin/sh
+test_description='Lima: a warm start against a cold one, what makes it cold, stop and start'
+. ./t/lib/test-lib.sh
+. "$TEST_TOP/t/lib/lima.sh"
+lima_machine
+
+ms () {
+	date +%s%3N
+}
+
+test_expect_success 'set up' '
+	make_repo repo &&
+	git agbranch base prepare --minimal --json >out &&
+	json_is .warm true
+'
+
+test_expect_success 'a warm session: open to first command' '
+	cd repo &&
+	begin=$(ms) &&
+	git agbranch open warm --json >out &&
+	git agbranch run warm -- true &&
+	warm=$(($(ms) - begin)) && echo "$warm" >../warm.ms &&
+	jq -r ".phases[] | \"# \(.name): \(.ms | floor) ms\"" out &&
+	echo "# warm: $warm ms" &&
+	git agbranch show warm --json >out && json_is .runtime.vm.cold_start null
+'
+
+test_expect_success 'another size starts cold, and says why' '
+	begin=$(ms) &&
+	git agbranch open cold --memory 900M --json >out &&
+	git agbranch run cold -- true &&
+	cold=$(($(ms) - begin)) && echo "$cold" >../cold.ms &&
+	jq -r ".phases[] | \"# \(.name): \(.ms | floor) ms\"" out &&
+	echo "# cold: $cold ms" &&
+	git agbranch show cold --json >out &&
+	json_is .runtime.vm.cold_start "the machine is not of the base'\''s size (cpus, memory, disk)"
+'
+
+test_expect_success 'warm is at least seven times faster' '
+	test $(($(cat ../warm.ms) * 7)) -le "$(cat ../cold.ms)"
+'
+
+test_expect_success 'a cold one has an identity of its own as well' '
+	git agbranch run warm -- cat /etc/machine-id >one &&
+	git agbranch run cold -- cat /etc/machine-id >two &&
+	! cmp -s one two &&
+	git agbranch run cold -- sh -c "hostname; echo \$AGBRANCH_SESSION" >out &&
+	printf "cold\ncold\n" >expected && test_cmp expected out
+'
+
+test_expect_success 'stop and start keep the work' '
+	git agbranch close --discard --yes cold &&
+	agent_commit warm file kept &&
+	git agbranch run warm -- sh -c "echo loose >loose" &&
+	expect_code 0 git agbranch stop warm --json && json_is .lifecycle_state stopped &&
+	expect_code 0 git agbranch start warm --json && json_is .lifecycle_state running &&
+	git agbranch run warm -- sh -c "cat loose; git log -1 --format=%s; sudo nft list table inet agbranch | grep -c reject" >out &&
+	printf "loose\nchange file\n4\n" >expected && test_cmp expected out
+'
+
+test_expect_success 'a state that does not restore: cold instead, said, and the base is known for it' '
+	git agbranch close --discard --yes warm &&
+	qemu-img snapshot -d warm "$LIMA_HOME/agbranch-base-linux/disk" &&
+	expect_code 0 git agbranch open again &&
+	grep "^warning: warm start failed, starting cold: " err &&
+	git agbranch run again -- true &&
+	git agbranch base show --json >out && json_is .warm false &&
+	jq -e ".warm_reason | test(\"did not restore\")" out &&
+	git agbranch close --discard --yes again
+'
+
+test_done
