@@ -175,4 +175,29 @@ test_expect_success 'a repository with borrowed objects, shallow or in a work tr
 	done
 '
 
+test_expect_success 'a repository with sha256 names' '
+	rm -rf guest && git init -q --object-format=sha256 long && echo x >long/file && git -C long add . &&
+	git -C long commit -qm one && base=$(git -C long rev-parse HEAD) &&
+	git -C long update-ref refs/agbranch/sessions/s/base "$base" &&
+	git clone -q long guest && mkdir guest/sub && ln -s ../file guest/sub/link && git -C guest add . &&
+	git -C guest commit -qm two && new=$(guest_head) && guest_pack "$new" "$base" >stream &&
+	(cd long && "$GATE_TOOL" sync "$base" "$base" "$new" ../staged <../stream) &&
+	test "$(git -C long rev-parse agbranch/s)" = "$new" &&
+	git -C long bundle verify -q ../staged &&
+	repo_is_sound long
+'
+
+test_expect_success 'many syncs do not leave many packs' '
+	rm -rf host guest && gate_repos &&
+	git -C host config transfer.unpackLimit 1 &&
+	git -C host config gc.autoPackLimit 2 && git -C host config gc.autoDetach false &&
+	old=$BASE &&
+	for i in 1 2 3 4 5 6 7 8; do
+		echo $i >>guest/file && git -C guest commit -qam $i && new=$(guest_head) &&
+		gate_sync "$old" "$new" && old=$new || return 1
+	done &&
+	test "$(ls host/.git/objects/pack/*.pack | wc -l)" -le 4 &&
+	repo_is_sound host
+'
+
 test_done
