@@ -4,6 +4,7 @@
 #include "core/main.h"
 #include "core/output.h"
 #include "core/time.h"
+#include "session/agent-log.h"
 #include "session/env.h"
 #include "session/logs.h"
 #include "session/watch.h"
@@ -196,6 +197,38 @@ show_file (Logs *logs, GError **error)
          || agb_log_follow (logs->env, logs->session->name, path, end, print_text, logs, error);
 }
 
+static gboolean
+keep_text (const char *text, gsize length, gpointer data)
+{
+  g_string_append_len (data, text, (gssize)length);
+  return TRUE;
+}
+
+/* What the agent printed is in the guest itself; a guest that does not run leaves the file. */
+static gboolean
+show_guest (Logs *logs, GError **error)
+{
+  g_autoptr (GString) kept = g_string_new (NULL);
+  gboolean whole = logs->ctx->json && !logs->follow;
+  gboolean reached = FALSE;
+
+  if (logs->since != NULL)
+    return show_file (logs, error);
+  if (!agb_agent_log (logs->env, logs->session, logs->limit, logs->follow,
+                      whole ? keep_text : print_text, whole ? (gpointer)kept : logs, &reached,
+                      error))
+    return FALSE;
+  if (!reached)
+    return show_file (logs, error);
+  if (!whole)
+    return TRUE;
+  g_autoptr (cJSON) object = new_object (logs);
+  agb_json_add_string (object, "path", AGB_GUEST_HOME "/.agbranch/log/agent.log");
+  agb_json_add_string (object, "contents", kept->str);
+  print_object (logs, object);
+  return TRUE;
+}
+
 /* --since as RFC 3339: a time, or how long ago. */
 static char *
 parse_since (const char *text, GError **error)
@@ -227,6 +260,8 @@ show_source (Logs *logs, GError **error)
     shown = show_events (logs, error);
   else if (g_str_equal (logs->source, "sync"))
     shown = show_sync_runs (logs, error);
+  else if (g_str_equal (logs->source, "guest"))
+    shown = show_guest (logs, error);
   else
     shown = show_file (logs, error);
 

@@ -186,6 +186,27 @@ test_expect_success 'the log of the agent is bounded' '
 	test "$(cat size)" -le 16777216
 '
 
+test_expect_success 'logs shows it, escaped, whole, its end, and what comes' '
+	expect_code 0 git agbranch logs --source guest -n 1 one && test "$(cat out)" = end-of-noise &&
+	expect_code 0 git agbranch logs --json --source guest one &&
+	json_is ".[0].source" guest && json_is ".[0].path" /home/agent/.agbranch/log/agent.log &&
+	jq -r ".[0].contents" out | grep -q "^end-of-noise" &&
+	expect_code 0 git agbranch agent start -d one -- sh -c "read -r word; printf \"\\033[2Jsaid \$word\\n\"; exec cat" &&
+	{ git-agbranch logs --source guest --follow one >followed 2>&1 & } && pid=$! &&
+	git agbranch run one -- tmux -S /home/agent/.agbranch/tmux/one.sock send-keys -t =one:=agent it Enter &&
+	wait_until 30 grep -F "\\x1b[2Jsaid it" followed &&
+	kill -TERM "$pid" && { wait "$pid" || :; } &&
+	git agbranch agent stop one
+'
+
+test_expect_success 'a dot in the name of a session' '
+	git agbranch open dot.ted >/dev/null &&
+	expect_code 0 git agbranch agent start -d dot.ted -- cat &&
+	expect_code 0 git agbranch attach --json dot.ted && json_is .target agent &&
+	expect_code 0 git agbranch agent stop dot.ted &&
+	expect_code 0 git agbranch run dot.ted -- pwd && test "$(cat out)" = /home/agent/workspaces/dot.ted/repo
+'
+
 test_expect_success 'no damage by what an agent writes to its window' '
 	expect_code 0 git agbranch agent start -d one -- printf "\\033]0;agent 1\\007\\033k other\\033\\\\" &&
 	wait_until 30 window_state "agent 1"

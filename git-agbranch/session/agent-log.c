@@ -1,0 +1,82 @@
+#include "session/agent-log.h"
+
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/io.h"
+#include "guest/transport.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CHUNK = 64 * 1024, KEPT = 16 * 1024 * 1024 };
+
+/* The file before the last is not followed: it ends where this one begins. */
+static const char read_script[]
+    = "cd ~/.agbranch/log 2>/dev/null || exit 0\n"
+      "test \"$2\" = follow && exec tail -n \"$1\" -F agent.log 2>/dev/null\n"
+      "cat agent.log.1 agent.log 2>/dev/null | tail -n \"$1\"\n";
+
+/* Hand on the whole lines of TEXT, or all of it at the END or when a line does not end. */
+static gboolean
+pass_lines (GString *text, gboolean end, AgbLogFunc func, gpointer data)
+{
+  const char *last = text->len > 0 ? memrchr (text->str, '\n', text->len) : NULL;
+  gsize length = last != NULL ? (gsize)(last - text->str) + 1 : 0;
+
+  if (end || text->len - length > CHUNK)
+    length = text->len;
+  if (length == 0)
+    return TRUE;
+  g_autoptr (GString) passed = g_string_new_len (text->str, (gssize)length);
+  g_string_erase (text, 0, (gssize)length);
+  g_string_replace (passed, "\r\n", "\n", 0); /* a terminal ends lines so */
+  return func (passed->str, passed->len, data);
+}
+
+static gboolean
+read_all (AgbGuestProcess *process, gboolean follow, AgbLogFunc func, gpointer data, GError **error)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  char buffer[CHUNK];
+  gsize total = 0;
+
+  while (follow || total < KEPT)
+    {
+      struct pollfd fds[] = { { .fd = process->stdout_fd, .events = POLLIN },
+                              { .fd = agb_interrupt_fd (), .events = POLLIN } };
+
+      if (poll (fds, G_N_ELEMENTS (fds), -1) < 0 && errno != EINTR)
+        return agb_error_set_errno (error, errno, "wait for", "the guest");
+      if (agb_interrupted (error))
+        return FALSE;
+      ssize_t length = read (process->stdout_fd, buffer, sizeof buffer);
+      if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
+        break;
+      g_string_append_len (text, buffer, MAX (length, 0));
+      total += (gsize)MAX (length, 0);
+      if (!pass_lines (text, FALSE, func, data))
+        return TRUE;
+    }
+  pass_lines (text, TRUE, func, data);
+  return TRUE;
+}
+
+gboolean
+agb_agent_log (AgbEnv *env, const AgbSession *session, guint lines, gboolean follow,
+               AgbLogFunc func, gpointer data, gboolean *ret_reached, GError **error)
+{
+  g_autofree char *count = lines > 0 ? g_strdup_printf ("%u", lines) : g_strdup ("+1");
+  const char *argv[] = { "sh", "-c", read_script, "sh", count, follow ? "follow" : "", NULL };
+  const AgbExecSpec spec = { .argv = argv };
+  g_autoptr (AgbRuntime) runtime = agb_env_session_runtime (env, session, NULL);
+  g_autoptr (AgbGuestProcess) process
+      = runtime != NULL ? agb_guest_exec (runtime, session->vm_name, &spec, NULL) : NULL;
+
+  *ret_reached = process != NULL;
+  if (process == NULL)
+    return TRUE;
+  agb_close (&process->stdin_fd);
+  return read_all (process, follow, func, data, error);
+}

@@ -1,0 +1,11 @@
+/* What the agent's window printed: kept in the guest (lima/guest/tmux.sh), read through its exec, never
+ * as a file of the host, since the guest can make anything of it. */
+#pragma once
+
+#include "session/logs.h"
+
+/* Call FUNC with the last LINES lines (0: all that is kept, at most 16 MiB), whole lines a call, and with
+ * FOLLOW with what comes, until FUNC returns FALSE, the guest ends, or an interrupt comes.  FALSE in
+ * *RET_REACHED, without error, when the guest cannot be asked: it does not run. */
+gboolean agb_agent_log (AgbEnv *env, const AgbSession *session, guint lines, gboolean follow,
+                        AgbLogFunc func, gpointer data, gboolean *ret_reached, GError **error);
