@@ -4,8 +4,11 @@
 #include "core/io.h"
 #include "core/json.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
   GUEST_UID_BASE = 2000000000,
@@ -144,11 +147,17 @@ agb_bwrap_write (const char *state_root, const char *vm_name, const char *file, 
                  GError **error)
 {
   g_autofree char *path = agb_bwrap_path (state_root, vm_name, file);
+  /* Only the keeper, which holds the lock, writes these. */
+  g_autofree char *new_path = g_strconcat (path, ".new", NULL);
+  agb_autofd int fd = open (new_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-  if (g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error))
-    return TRUE;
-  agb_error_adopt (error, AGB_ERROR_FILE, "cannot write '%s': ", path);
-  return FALSE;
+  if (fd < 0)
+    return agb_error_set_errno (error, errno, "open", new_path);
+  if (!agb_write_all (fd, text, strlen (text), new_path, error))
+    return FALSE;
+  if (rename (new_path, path) != 0)
+    return agb_error_set_errno (error, errno, "rename", new_path);
+  return TRUE;
 }
 
 /* The largest range of uids that exists in the user namespace we run in (user_namespaces(7)). */
