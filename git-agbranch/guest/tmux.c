@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { ACTION_TIMEOUT_MS = 30 * 1000 };
+enum { ACTION_TIMEOUT_MS = 30 * 1000, STATE_TIMEOUT_MS = 5 * 1000 };
 
 /* Run ACTION of tmux.sh; a status other than 0 is AGB_ERROR_RUNTIME with the last line of stderr.
  * ret_output (may be NULL): the caller frees. */
@@ -20,7 +20,8 @@ tmux_action (AgbRuntime *runtime, const AgbSession *session, const char *action,
 
   if (!agb_guest_script (runtime, session->vm_name, "guest/tmux.sh", args, NULL,
                          input != NULL ? input->str : NULL, input != NULL ? input->len : 0,
-                         ACTION_TIMEOUT_MS, &result, error))
+                         g_str_equal (action, "state") ? STATE_TIMEOUT_MS : ACTION_TIMEOUT_MS,
+                         &result, error))
     return FALSE;
   if (result.status != 0)
     {
