@@ -15,6 +15,15 @@ agb_close_outcome_clear (AgbCloseOutcome *outcome)
   agb_rescue_clear (&outcome->rescue);
 }
 
+/* The guest does not answer, as opposed to a full disk or a defect on our side. */
+static gboolean
+is_of_the_guest (const GError *problem)
+{
+  return g_error_matches (problem, AGB_ERROR, AGB_ERROR_RUNTIME)
+         || g_error_matches (problem, AGB_ERROR, AGB_ERROR_TIMEOUT)
+         || g_error_matches (problem, AGB_ERROR, AGB_ERROR_CHILD);
+}
+
 /* An error in rescuing ends a close --sync, since the user relies on nothing being lost; a discard
  * goes on, and the catalog and the user are told. */
 static gboolean
@@ -33,9 +42,7 @@ rescue (AgbHeld *held, AgbJournal *journal, gboolean discard, AgbRescue *ret, GE
       && agb_tmux_kill_window (held->runtime, held->session, AGB_AGENT_WINDOW, &problem)
       && agb_rescue_save (held, journal, ret, &problem))
     return TRUE;
-  if (!discard || g_error_matches (problem, AGB_ERROR, AGB_ERROR_INTERRUPTED)
-      || g_error_matches (problem, AGB_ERROR, AGB_ERROR_FILE)
-      || g_error_matches (problem, AGB_ERROR, AGB_ERROR_CATALOG))
+  if (!discard || agb_interrupt_signal () != 0 || !is_of_the_guest (problem))
     {
       g_propagate_error (error, g_steal_pointer (&problem));
       return FALSE;
@@ -107,8 +114,8 @@ remove_refs (AgbEnv *env, const AgbSession *session, AgbJournal *journal, GError
   g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
   g_autoptr (AgbRepo) repo = NULL;
 
-  if (!agb_session_is_sandbox (session))
-    repo = agb_env_session_repo (env, session, TRUE, NULL);
+  if (!agb_env_session_repo_if_there (env, session, &repo, error))
+    return FALSE;
   for (gsize i = 0; repo != NULL && i < G_N_ELEMENTS (refs); i++)
     {
       g_autofree char *oid = refs[i] != NULL ? agb_repo_read_ref (repo, refs[i]) : NULL;

@@ -1,6 +1,7 @@
 #include "session/env.h"
 
 #include "core/error.h"
+#include "core/interrupt.h"
 #include "core/paths.h"
 #include "session/recover.h"
 
@@ -175,6 +176,27 @@ agb_env_session_repo (AgbEnv *env, const AgbSession *session, gboolean for_writi
   if (repo == NULL)
     g_prefix_error (error, "the repository of session '%s': ", session->name);
   return repo;
+}
+
+gboolean
+agb_env_session_repo_if_there (AgbEnv *env, const AgbSession *session, AgbRepo **ret_repo,
+                               GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+
+  *ret_repo = NULL;
+  if (agb_session_is_sandbox (session))
+    return TRUE;
+  *ret_repo = agb_env_session_repo (env, session, TRUE, &problem);
+  if (agb_interrupted (error))
+    {
+      g_clear_pointer (ret_repo, agb_repo_free);
+      return FALSE;
+    }
+  if (*ret_repo != NULL || g_error_matches (problem, AGB_ERROR, AGB_ERROR_USER))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return FALSE;
 }
 
 AgbRuntime *

@@ -39,6 +39,11 @@ AgbSession *agb_env_session (AgbEnv *env, const char *name, gboolean allow_close
 AgbRepo *agb_env_session_repo (AgbEnv *env, const AgbSession *session, gboolean for_writing,
                                GError **error);
 
+/* The same where a session without a usable repository has to be dealt with too: *RET_REPO is NULL for
+ * a sandbox session and for a repository that is gone.  FALSE for other errors, an interrupt for one. */
+gboolean agb_env_session_repo_if_there (AgbEnv *env, const AgbSession *session, AgbRepo **ret_repo,
+                                        GError **error);
+
 /* The runtime that SESSION was made with. The caller frees. */
 AgbRuntime *agb_env_session_runtime (AgbEnv *env, const AgbSession *session, GError **error);
 

@@ -3,19 +3,15 @@
 static gboolean
 open_repo (AgbHeld *held, gboolean may_be_gone, GError **error)
 {
-  g_autoptr (GError) problem = NULL;
-
   held->settings = held->env->settings;
   if (agb_session_is_sandbox (held->session))
     return TRUE;
-  held->repo = agb_env_session_repo (held->env, held->session, TRUE, &problem);
+  if (!may_be_gone)
+    held->repo = agb_env_session_repo (held->env, held->session, TRUE, error);
+  else if (!agb_env_session_repo_if_there (held->env, held->session, &held->repo, error))
+    return FALSE;
   if (held->repo == NULL)
-    {
-      if (may_be_gone)
-        return TRUE;
-      g_propagate_error (error, g_steal_pointer (&problem));
-      return FALSE;
-    }
+    return may_be_gone;
   held->settings = agb_env_repo_settings (held->env, held->repo, &held->own_settings, error);
   return held->settings != NULL;
 }

@@ -210,8 +210,8 @@ recover_close (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbR
   g_autoptr (AgbRepo) repo = NULL;
   gboolean forward;
 
-  if (!agb_session_is_sandbox (session))
-    repo = agb_env_session_repo (env, session, TRUE, NULL);
+  if (!agb_env_session_repo_if_there (env, session, &repo, error))
+    return FALSE;
   if (repo != NULL && cJSON_HasObjectItem (journal->data, "refs")
       && !settle_refs (repo, journal, &forward, error))
     return FALSE;

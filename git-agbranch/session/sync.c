@@ -273,9 +273,10 @@ find_reason (Syncing *sync, GError **error)
     block_off_branch (sync);
   else if (sync->state.dirty > 0 || sync->state.untracked > 0 || sync->state.pending)
     block_dirty (sync);
-  else if (!find_host_reasons (sync))
-    return find_rewritten (sync, error);
-  return TRUE;
+  else if (!find_host_reasons (sync) && !find_rewritten (sync, error))
+    return FALSE;
+  /* A read of a ref that was interrupted tells nothing about the ref. */
+  return !agb_interrupted (error);
 }
 
 static AgbGateRequest
@@ -525,6 +526,8 @@ agb_session_sync (AgbHeld *held, const AgbSyncOptions *options, AgbSyncOutcome *
     return FALSE;
   sync.review_ref = g_strconcat ("refs/heads/", held->session->review_branch, NULL);
   ret->old_oid = agb_repo_read_ref (held->repo, held->session->session_ref_head);
+  if (agb_interrupted (error))
+    return FALSE;
   if (ret->old_oid == NULL)
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "session ref '%s' is gone",

@@ -6,7 +6,7 @@
 #   faults_check CODE       after the two repairs, beyond what is checked for every command
 #
 # faults_sweep N takes one point in N by kill and another one in N by error; with
-# AGB_TEST_ALL_POINTS=1 each is taken both ways.
+# AGB_TEST_ALL_POINTS=1 each is taken in both ways and by a signal.
 
 db () {
 	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "$@"
@@ -39,7 +39,7 @@ faults_round () {
 	code=0
 	(AGB_FAIL_AT="$number:$kind" && export AGB_FAIL_AT && faults_command) >../out 2>../err || code=$?
 	case $kind:$code in
-	kill:137 | error:8 | error:0) ;;
+	kill:137 | error:8 | error:0 | term:4 | term:0) ;;
 	kill:0) ;; # a keeper or helper reached the point, not the command
 	*) fail "exit code $code" || return 1 ;;
 	esac
@@ -62,7 +62,7 @@ faults_sweep () {
 	faults_count || return 1
 	number=1
 	while test "$number" -le "$points"; do
-		for kind in kill error; do
+		for kind in kill error term; do
 			test "${AGB_TEST_ALL_POINTS:-0}" = 1 ||
 			case $kind:$((number % $1)) in
 			kill:0 | error:1) ;;
