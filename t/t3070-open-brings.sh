@@ -83,8 +83,9 @@ test_expect_success 'a promisor that does not answer: said, nothing made' '
 	rm -rf ../partial &&
 	git clone -q --no-checkout --filter=blob:none "file://$(pwd)" ../partial &&
 	git -C ../partial config remote.origin.url "file://$(pwd)/nowhere" &&
-	expect_code 7 git -C ../partial agbranch open part &&
-	grep "hint: the clone is partial" err &&
+	expect_code 1 git -C ../partial agbranch open part &&
+	grep "this clone is partial, and objects of the base are missing: .*nowhere" err &&
+	grep "^hint: its remote must answer: git fetch origin" err &&
 	test "$(sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "SELECT lifecycle_state FROM sessions WHERE name = '\''part'\''")" = closed
 '
 

@@ -7,6 +7,7 @@
 #include "core/paths.h"
 #include "core/time.h"
 
+#include <glib-unix.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -151,21 +152,35 @@ shallow_border (AgbRepo *repo, char **ret_text, GError **error)
   return TRUE;
 }
 
+/* Feed `git pack-objects` with what it is to pack, by the end of its stdin.  Of a partial clone these are
+ * the objects that are here: pack-objects itself cannot walk past a tree that is not. */
+static gboolean
+send_wanted (AgbRepo *repo, const char *base, char **envp, AgbChild *pack, GError **error)
+{
+  const char *argv[] = { "git", "rev-list", "--objects", "--missing=allow-promisor", base, NULL };
+  const AgbChildSpec spec = { .argv = argv,
+                              .envp = envp,
+                              .stdout_fd = pack->stdin_fd,
+                              .timeout_ms = AGB_TIMEOUT_LONG };
+  g_autofree char *input = g_strconcat (base, "\n", NULL);
+  gboolean sent;
+
+  g_unix_set_fd_nonblocking (pack->stdin_fd, FALSE, NULL);
+  sent = agb_repo_is_partial (repo)
+             ? agb_child_check (&spec, NULL, error)
+             : agb_write_all (pack->stdin_fd, input, strlen (input), "git pack-objects", error);
+  agb_close (&pack->stdin_fd);
+  return sent;
+}
+
 /* Write the border and a pack of all that BASE reaches to the guest's stdin. */
 static gboolean
 send_pack (AgbRepo *repo, const char *base, const char *border, AgbGuestProcess *process,
            GError **error)
 {
-  const char *argv[] = { "git",
-                         "pack-objects",
-                         "--revs",
-                         "--stdout",
-                         "-q",
-                         "--delta-base-offset",
-                         agb_repo_is_partial (repo) ? "--missing=allow-promisor" : NULL,
-                         NULL };
+  const char *argv[] = { "git", "pack-objects", "--stdout", "-q", "--delta-base-offset",
+                         agb_repo_is_partial (repo) ? NULL : "--revs", NULL };
   g_auto (GStrv) envp = agb_repo_plumbing_env (repo);
-  g_autofree char *input = g_strconcat (base, "\n", NULL);
   AgbChildSpec spec
       = { .argv = argv, .envp = envp, .stdout_fd = process->stdin_fd, .stderr_fd = STDERR_FILENO };
   g_auto (AgbChild) child
@@ -174,9 +189,8 @@ send_pack (AgbRepo *repo, const char *base, const char *border, AgbGuestProcess 
 
   if (!agb_write_all (process->stdin_fd, border, strlen (border), "the guest", error)
       || !agb_child_start (&spec, TRUE, &child, error)
-      || !agb_write_all (child.stdin_fd, input, strlen (input), "git pack-objects", error))
+      || !send_wanted (repo, base, envp, &child, error))
     return FALSE;
-  agb_close (&child.stdin_fd);
   agb_close (&process->stdin_fd);
   if (!agb_child_wait (&child, agb_deadline_in (AGB_TIMEOUT_LONG), &status, error))
     return FALSE;

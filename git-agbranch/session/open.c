@@ -147,12 +147,6 @@ resolve_base (Opening *opening, GError **error)
 
   if (oid == NULL || !agb_fetch_promised (repo, oid, opening->env->progress, error))
     return FALSE;
-  if (opening->request->with_changes && agb_repo_work_tree (repo) == NULL)
-    {
-      g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USER,
-                           "--with-changes needs a work tree, and the repository is bare");
-      return FALSE;
-    }
   if (!opening->request->with_changes)
     opening->session->base_oid = g_steal_pointer (&oid);
   else if (!agb_commit_changes (repo, oid, &opening->session->base_oid, error))
@@ -222,8 +216,14 @@ note_dirty (Opening *opening, GError **error)
   gboolean dirty = FALSE;
   guint untracked = 0;
 
-  if (agb_repo_work_tree (repo) == NULL || opening->request->with_changes)
+  if (agb_repo_work_tree (repo) == NULL)
     return TRUE;
+  if (opening->request->with_changes)
+    {
+      dirty = g_strcmp0 (opening->session->base_oid, opening->session->host_head_oid_at_open) != 0;
+      opening->session->host_dirty_at_open = opening->result->host_dirty = dirty;
+      return TRUE;
+    }
   if (!agb_repo_is_dirty (repo, &dirty, &untracked, error))
     return FALSE;
   opening->session->host_dirty_at_open = dirty;

@@ -244,22 +244,37 @@ agb_seed_folder (AgbRuntime *runtime, const AgbSession *session, AgbSettings *se
   return TRUE;
 }
 
+/* A line of info/exclude that means PATH and nothing else (gitignore(5)). */
+static char *
+exclude_pattern (const char *path)
+{
+  GString *pattern = g_string_new ("/");
+
+  for (const char *c = path; *c != '\0'; c++)
+    {
+      if (strchr ("*?[\\ ", *c) != NULL)
+        g_string_append_c (pattern, '\\');
+      g_string_append_c (pattern, *c);
+    }
+  return g_string_free (pattern, FALSE);
+}
+
 gboolean
 agb_seed_paths (AgbRuntime *runtime, const AgbSession *session, AgbSettings *settings,
                 const char *root, char **paths, AgbProgress *progress, GError **error)
 {
   static const char script[]
       = "cd \"$1\" && shift && tar -xpf - && "
-        "printf '/%s\\n' \"$@\" >>\"$(git rev-parse --git-path info/exclude)\"";
-  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+        "printf '%s\\n' \"$@\" >>\"$(git rev-parse --git-path info/exclude)\"";
+  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   const char *const head[] = { "sh", "-c", script, "copy", session->guest_workspace_path };
   Seeding seeding
       = { .limit = agb_settings_size (settings, "agbranch.limits.seed"), .progress = progress };
 
   for (gsize i = 0; i < G_N_ELEMENTS (head); i++)
-    g_ptr_array_add (argv, (gpointer)head[i]);
+    g_ptr_array_add (argv, g_strdup (head[i]));
   for (char **path = paths; *path != NULL; path++)
-    g_ptr_array_add (argv, *path);
+    g_ptr_array_add (argv, exclude_pattern (*path));
   g_ptr_array_add (argv, NULL);
   return stream_to_guest (runtime, session, (const char *const *)argv->pdata, &seeding, root, paths,
                           error);

@@ -18,7 +18,7 @@ host_snapshot () {
 nothing_made () {
 	test "$(sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "SELECT count(*) FROM sessions WHERE name = '$1'")" = 0 &&
 	! test -e "$AGBRANCH_STATE_ROOT/bwrap/agbranch-$1" &&
-	test -z "$(git -C "$2" for-each-ref refs/agbranch "refs/heads/agbranch/$1")"
+	test -z "$(git -C "$2" for-each-ref "refs/agbranch/sessions/$1" "refs/heads/agbranch/$1")"
 }
 
 # refused DIR MESSAGE [ARGS…]: open ends with 1, a hint, and has made nothing.
