@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static gboolean
@@ -100,6 +101,12 @@ run (AgbRuntime *runtime, char **args, int *ret_status, GError **error)
       g_ptr_array_add (env, *++args);
     else if (g_str_equal (*args, "--timeout"))
       timeout_ms = g_ascii_strtoll (*++args, NULL, 10);
+  struct winsize size = { 0 };
+  if (spec.tty && ioctl (0, TIOCGWINSZ, &size) == 0)
+    {
+      spec.rows = size.ws_row;
+      spec.columns = size.ws_col;
+    }
   g_ptr_array_add (env, NULL);
   spec.env = (const char *const *)env->pdata;
   g_autofree char *vm_name = g_strconcat ("agbranch-", *args, NULL);
