@@ -4,10 +4,12 @@
  * runtimes say (--live) comes from a helper program. */
 #include "core/child.h"
 #include "core/error.h"
+#include "core/escape.h"
 #include "core/main.h"
 #include "core/output.h"
 #include "core/paths.h"
 #include "session/columns.h"
+#include "session/watch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -91,12 +93,18 @@ read_live (GError **error)
   g_autofree char *program = g_build_filename (folder, "agbranch-live", NULL);
   const char *argv[] = { program, NULL };
   AgbChildSpec spec = { .argv = argv, .timeout_ms = AGB_TIMEOUT_QUICK };
-  g_autofree char *output = NULL;
+  g_auto (AgbChildResult) result = { 0 };
 
-  if (!agb_child_check (&spec, &output, error))
+  if (!agb_child_run (&spec, &result, error))
     return NULL;
+  if (result.status != 0)
+    {
+      g_autofree char *reason = agb_escape (g_strchomp (result.errors->str), -1);
+      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "a runtime does not answer: %s", reason);
+      return NULL;
+    }
   GHashTable *live = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  g_auto (GStrv) lines = g_strsplit (output, "\n", -1);
+  g_auto (GStrv) lines = g_strsplit (result.output->str, "\n", -1);
   for (char **line = lines; *line != NULL; line++)
     {
       char *space = strchr (*line, ' ');
@@ -129,14 +137,11 @@ print_end (Ps *ps)
 }
 
 static gboolean
-show_sessions (Ps *ps, const AgbSessionFilter *filter, GError **error)
+show_sessions (Ps *ps, AgbCatalog *catalog, const AgbSessionFilter *filter, GError **error)
 {
   const char *headers[64] = { NULL };
   g_autoptr (AgbTable) table = NULL;
-  g_autoptr (AgbCatalog) catalog = agb_catalog_open (AGB_CATALOG_READ_ONLY, error);
 
-  if (catalog == NULL)
-    return FALSE;
   for (guint i = 0; ps->columns[i] != NULL; i++)
     {
       if (i + 1 == G_N_ELEMENTS (headers))
@@ -149,9 +154,36 @@ show_sessions (Ps *ps, const AgbSessionFilter *filter, GError **error)
     }
   if (!ps->ctx->json && !ps->ctx->nul && !ps->ctx->quiet)
     table = ps->table = agb_table_new (headers);
+  ps->rows = 0;
   if (!agb_catalog_foreach_session (catalog, filter, show_row, ps, error))
     return FALSE;
   print_end (ps);
+  return TRUE;
+}
+
+/* The list again, after an empty line, whenever the catalog has changed. */
+static gboolean
+watch_sessions (Ps *ps, AgbCatalog *catalog, const AgbSessionFilter *filter, GError **error)
+{
+  g_autoptr (AgbWatcher) watcher = agb_watcher_new (catalog, error);
+  gboolean go_on = watcher != NULL;
+
+  if (watcher == NULL)
+    return FALSE;
+  while (go_on)
+    {
+      if (!show_sessions (ps, catalog, filter, error))
+        return FALSE;
+      fflush (stdout);
+      if (!agb_watch_wait (watcher, &go_on, error))
+        {
+          if (!g_error_matches (*error, AGB_ERROR, AGB_ERROR_INTERRUPTED))
+            return FALSE;
+          g_clear_error (error); /* the normal end of a verb that only follows */
+          return TRUE;
+        }
+      agb_print ("\n");
+    }
   return TRUE;
 }
 
@@ -166,7 +198,7 @@ static const char *const usage[] = {
 static gboolean
 run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
 {
-  gboolean all = FALSE, live = FALSE;
+  gboolean all = FALSE, live = FALSE, watch = FALSE;
   g_autofree char *search = NULL, *state = NULL, *sort = NULL, *list = NULL;
   const GOptionEntry entries[] = {
     { "all", 'a', 0, G_OPTION_ARG_NONE, &all, "closed sessions too", NULL },
@@ -176,6 +208,7 @@ run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
     { "sort", 0, 0, G_OPTION_ARG_STRING, &sort, "order by a column, '-' in front: reversed",
       "<column>" },
     { "columns", 0, 0, G_OPTION_ARG_STRING, &list, "the columns to show", "<list>" },
+    { "watch", 0, 0, G_OPTION_ARG_NONE, &watch, "again whenever something has changed", NULL },
     { "live", 0, 0, G_OPTION_ARG_NONE, &live, "ask the runtimes for the state of each guest",
       NULL },
     G_OPTION_ENTRY_NULL,
@@ -203,7 +236,11 @@ run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
     .sort = order,
   };
   Ps ps = { .ctx = ctx, .columns = columns, .live = states };
-  return show_sessions (&ps, &filter, error);
+  g_autoptr (AgbCatalog) catalog = agb_catalog_open (watch ? 0 : AGB_CATALOG_READ_ONLY, error);
+  if (catalog == NULL)
+    return FALSE;
+  return watch ? watch_sessions (&ps, catalog, &filter, error)
+               : show_sessions (&ps, catalog, &filter, error);
 }
 
 int

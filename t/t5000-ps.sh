@@ -100,6 +100,16 @@ test_expect_success 'text of a guest is escaped, and bytes that are not UTF-8 do
 	jq -e . out >/dev/null
 '
 
+test_expect_success '--watch prints the list again when something has changed' '
+	{ "$AGB_BUILD/bin/git-agbranch" ps --watch --columns=name,state >lines & } &&
+	pid=$! &&
+	wait_until 30 grep "^first *running" lines &&
+	"$tool" update first lifecycle_state stopped &&
+	wait_until 30 grep "^first *stopped" lines &&
+	kill -TERM $pid &&
+	wait $pid
+'
+
 command -v script >/dev/null && test_set_prereq SCRIPT
 
 test_expect_success SCRIPT 'on a terminal of 80 columns the table fits' '

@@ -39,7 +39,10 @@ main (void)
         continue;
       if (!runtime->klass->list (runtime, print_guest, NULL, &error))
         {
-          fprintf (stderr, "%s\n", error->message);
+          g_autofree char *message = NULL;
+          g_autofree char *hint = NULL;
+          agb_error_split (error, &message, &hint);
+          fprintf (stderr, "%s\n", message);
           return error->code;
         }
     }

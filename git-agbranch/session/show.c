@@ -146,9 +146,8 @@ add_vm (cJSON *runtime, const AgbSession *session, const AgbSessionView *view)
   add_number (vm, "memory", first_known ((gint64)guest->memory_bytes, session->memory_bytes));
   add_number (vm, "disk", first_known ((gint64)guest->disk_bytes, session->disk_bytes));
   agb_json_add_string (vm, "reason", guest->reason);
-  g_autofree char *cold = g_strcmp0 (session->runtime, "lima") == 0
-                              ? agb_lima_cold_reason (session->vm_name)
-                              : NULL;
+  g_autofree char *cold
+      = g_strcmp0 (session->runtime, "lima") == 0 ? agb_lima_cold_reason (session->vm_name) : NULL;
   agb_json_add_string (vm, "cold_start", cold);
   cJSON *limits = cJSON_AddObjectToObject (vm, "limits");
   agb_json_add_string (limits, "cpu", guest->cpu_limit);
