@@ -264,16 +264,17 @@ parse_count (const char *value, guint *ret)
 }
 
 /* Exactly the lines that state.sh writes, in its order. */
-static gboolean
-parse_state (const char *text, gsize oid_length, AgbCloneState *ret)
+gboolean
+agb_clone_state_parse (const char *text, gsize length, gsize oid_length, AgbCloneState *ret)
 {
   static const char *const words[] = { "head ", "branch ", "dirty ", "untracked ", "pending " };
   g_auto (GStrv) lines = g_strsplit (text, "\n", 9);
   const char *values[G_N_ELEMENTS (words)];
   guint pending = 0;
 
-  if (g_strv_length (lines) != 8 || !g_str_equal (lines[0], "agbranch-state 1")
-      || !g_str_equal (lines[6], "end") || *lines[7] != '\0')
+  if (strlen (text) != length || g_strv_length (lines) != 8
+      || !g_str_equal (lines[0], "agbranch-state 1") || !g_str_equal (lines[6], "end")
+      || *lines[7] != '\0')
     return FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
     {
@@ -284,12 +285,14 @@ parse_state (const char *text, gsize oid_length, AgbCloneState *ret)
   if (!g_str_equal (values[0], "-")
       && (!agb_is_oid (values[0]) || strlen (values[0]) != oid_length))
     return FALSE;
-  if (!parse_count (values[2], &ret->dirty) || !parse_count (values[3], &ret->untracked)
+  AgbCloneState state = { 0 };
+  if (!parse_count (values[2], &state.dirty) || !parse_count (values[3], &state.untracked)
       || !parse_count (values[4], &pending))
     return FALSE;
-  ret->pending = pending != 0;
-  ret->head = g_str_equal (values[0], "-") ? NULL : g_strdup (values[0]);
-  ret->branch = g_str_equal (values[1], "-") ? NULL : g_strdup (values[1]);
+  state.pending = pending != 0;
+  state.head = g_str_equal (values[0], "-") ? NULL : g_strdup (values[0]);
+  state.branch = g_str_equal (values[1], "-") ? NULL : g_strdup (values[1]);
+  *ret = state;
   return TRUE;
 }
 
@@ -309,8 +312,7 @@ agb_clone_state (AgbRuntime *runtime, const AgbSession *session, gsize oid_lengt
                           &result, error)
       || !check_status (&result, "read the state of the clone", error))
     return FALSE;
-  if (strlen (result.output->str) != result.output->len
-      || !parse_state (result.output->str, oid_length, ret))
+  if (!agb_clone_state_parse (result.output->str, result.output->len, oid_length, ret))
     return bad_answer ("state.sh", error);
   return TRUE;
 }

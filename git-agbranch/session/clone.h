@@ -35,6 +35,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbCloneState, agb_clone_state_clear)
 gboolean agb_clone_state (AgbRuntime *runtime, const AgbSession *session, gsize oid_length,
                           AgbCloneState *ret, GError **error);
 
+/* Parse what state.sh printed (TEXT with a NUL after its LENGTH bytes); FALSE, and *ret untouched,
+ * unless it has exactly the agreed form. */
+gboolean agb_clone_state_parse (const char *text, gsize length, gsize oid_length,
+                                AgbCloneState *ret);
+
 typedef enum {
   AGB_SAVE_SIDE,   /* a commit beside the branch from which all work is reachable */
   AGB_SAVE_BRANCH, /* an ordinary commit of the work tree on the branch */
