@@ -101,7 +101,8 @@ no_process_left () {
 	}
 }
 
-# Called at the end of every script: end what the sessions of this test still run.
+# Called at the end of every script: end what the sessions of this test still run.  AGB_KEEP_TRASH=1
+# leaves the files for a look.
 test_remove_everything () {
 	cd / || return 0
 	if test -f "$AGBRANCH_STATE_ROOT/state.db" && test -x "$AGB_BUILD/libexec/git-agbranch/git-agbranch-kill"; then
@@ -111,7 +112,7 @@ test_remove_everything () {
 		done
 	fi
 	pkill -KILL -f -- "$AGBRANCH_STATE_ROOT" 2>/dev/null
-	rm -rf "$TEST_TMP"
+	test -n "${AGB_KEEP_TRASH:-}" || rm -rf "$TEST_TMP"
 }
 
 test "$(id -u)" = 0 && test_set_prereq ROOT

@@ -49,4 +49,7 @@ git config --global init.defaultBranch main
 git config --global advice.detachedHead false
 git config --global agbranch.runtime bwrap
 
-cleanup test_remove_everything
+# sharness runs its own cleanups only when everything passed, and not when a signal ends the script:
+# sandboxes of a failed test must not outlive it.
+trap 'code=$?; test_remove_everything; (exit "$code"); die' EXIT
+trap 'exit 130' INT TERM HUP
