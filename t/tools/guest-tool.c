@@ -102,11 +102,12 @@ run (AgbRuntime *runtime, char **args, int *ret_status, GError **error)
     else if (g_str_equal (*args, "--timeout"))
       timeout_ms = g_ascii_strtoll (*++args, NULL, 10);
   struct winsize size = { 0 };
-  if (spec.tty && ioctl (0, TIOCGWINSZ, &size) == 0)
-    {
-      spec.rows = size.ws_row;
-      spec.columns = size.ws_col;
-    }
+  for (int fd = 0; spec.tty && fd < 3 && spec.rows == 0; fd++)
+    if (ioctl (fd, TIOCGWINSZ, &size) == 0)
+      {
+        spec.rows = size.ws_row;
+        spec.columns = size.ws_col;
+      }
   g_ptr_array_add (env, NULL);
   spec.env = (const char *const *)env->pdata;
   g_autofree char *vm_name = g_strconcat ("agbranch-", *args, NULL);
