@@ -35,8 +35,8 @@ print_versions (const cJSON *object, const char *key)
 {
   const cJSON *item;
 
-  cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive (object, key))
-    if (cJSON_IsString (item))
+  cJSON_ArrayForEach (item,
+                      cJSON_GetObjectItemCaseSensitive (object, key)) if (cJSON_IsString (item))
       agb_print ("  %-16s %s\n", item->string, item->valuestring);
 }
 
@@ -52,10 +52,9 @@ prepare (AgbContext *ctx, AgbSettings *settings, AgbBaseRequest *request, GError
       agb_print_json (result, FALSE);
       return TRUE;
     }
-  agb_print ("base '%s' is ready (%s)%s\n", text_of (result, "prepared_base"),
-             text_of (result, "flavour"),
-             cJSON_IsTrue (cJSON_GetObjectItemCaseSensitive (result, "changed")) ? ""
-                                                                                 : ", as it was");
+  agb_print (
+      "base '%s' is ready (%s)%s\n", text_of (result, "prepared_base"), text_of (result, "flavour"),
+      cJSON_IsTrue (cJSON_GetObjectItemCaseSensitive (result, "changed")) ? "" : ", as it was");
   print_versions (result, "versions");
   print_versions (result, "agent_cli_versions");
   if (!cJSON_IsTrue (cJSON_GetObjectItemCaseSensitive (result, "warm")))
@@ -78,8 +77,8 @@ print_show (const cJSON *base)
   agb_print ("prepared:  %s\n", text_of (base, "prepared_at"));
   agb_print ("location:  %s\n", text_of (base, "location"));
   agb_print ("size:      %s\n", text);
-  agb_print ("starts:    %s%s\n", is_warm ? "warm" : "cold: ",
-             is_warm ? "" : text_of (base, "warm_reason"));
+  agb_print ("starts:    %s%s\n",
+             is_warm ? "warm" : "cold: ", is_warm ? "" : text_of (base, "warm_reason"));
   print_versions (base, "versions");
   print_versions (base, "agent_cli_versions");
 }
@@ -188,14 +187,13 @@ act (AgbContext *ctx, const char *action, const BaseOptions *options, GError **e
   return prepare (ctx, settings, &request, error);
 }
 
-static const char *const usage[] = {
-  "git agbranch base prepare [<options>] [--minimal | --full] [--rebuild] [--json]",
-  "git agbranch base show [--name <name>] [--require-ready] [--json]",
-  "git agbranch base warm [--name <name>] [--timeout <time>] [--json]",
-  "git agbranch base update [--name <name>] [--timeout <time>] [--json]",
-  "git agbranch base check [--name <name>] [--json]",
-  NULL
-};
+static const char *const usage[]
+    = { "git agbranch base prepare [<options>] [--minimal | --full] [--rebuild] [--json]",
+        "git agbranch base show [--name <name>] [--require-ready] [--json]",
+        "git agbranch base warm [--name <name>] [--timeout <time>] [--json]",
+        "git agbranch base update [--name <name>] [--timeout <time>] [--json]",
+        "git agbranch base check [--name <name>] [--json]",
+        NULL };
 
 static gboolean
 run_base (AgbContext *ctx, int argc, char **argv, GError **error)

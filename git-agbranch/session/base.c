@@ -79,8 +79,7 @@ check_buildable (const AgbBaseRequest *request, const AgbBaseInfo *info, GError 
       agb_error_hint (error, "%s", info->hint);
       return FALSE;
     }
-  if (!request->update
-      || (info->status >= AGB_BASE_STALE && info->record->image != NULL))
+  if (!request->update || (info->status >= AGB_BASE_STALE && info->record->image != NULL))
     return TRUE;
   g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' cannot be updated: it is %s",
                info->name, agb_base_status_word (info->status));
@@ -108,16 +107,15 @@ agb_session_base_prepare (AgbSettings *settings, const AgbBaseRequest *request,
   const AgbBaseRecord *old = info->record;
   const AgbBaseSpec spec = {
     .name = info->name,
-    .flavour = request->flavour != NULL               ? request->flavour
+    .flavour = request->flavour != NULL              ? request->flavour
                : old != NULL && old->flavour != NULL ? old->flavour
-                                                      : "full",
+                                                     : "full",
     .cpus = agb_settings_int (settings, "agbranch.cpus"),
-    .memory_bytes = (gint64)(request->memory_bytes > 0
-                                 ? request->memory_bytes
-                                 : agb_settings_size (settings, "agbranch.memory")),
-    .disk_bytes
-    = (gint64)(request->disk_bytes > 0 ? request->disk_bytes
-                                       : agb_settings_size (settings, "agbranch.disk")),
+    .memory_bytes
+    = (gint64)(request->memory_bytes > 0 ? request->memory_bytes
+                                         : agb_settings_size (settings, "agbranch.memory")),
+    .disk_bytes = (gint64)(request->disk_bytes > 0 ? request->disk_bytes
+                                                   : agb_settings_size (settings, "agbranch.disk")),
     .timeout_ms = request->timeout_ms,
     .warm = agb_settings_bool (settings, "agbranch.lima.warm"),
     .update_image = request->update ? old->image : NULL,
@@ -173,8 +171,7 @@ agb_session_base_show (AgbSettings *settings, const char *image, gboolean *ret_r
                        char **ret_hint, GError **error)
 {
   g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
-  g_autoptr (AgbBaseInfo) info
-      = lima != NULL ? agb_base_look (lima, settings, image, error) : NULL;
+  g_autoptr (AgbBaseInfo) info = lima != NULL ? agb_base_look (lima, settings, image, error) : NULL;
   cJSON *object;
 
   if (info == NULL)
@@ -206,8 +203,7 @@ agb_session_base_warm (AgbSettings *settings, const char *image, gint64 timeout_
 {
   g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
   g_autoptr (AgbLock) lock = lima != NULL ? lock_base ("base warm", error) : NULL;
-  g_autoptr (AgbBaseInfo) info
-      = lock != NULL ? agb_base_look (lima, settings, image, error) : NULL;
+  g_autoptr (AgbBaseInfo) info = lock != NULL ? agb_base_look (lima, settings, image, error) : NULL;
 
   if (info == NULL)
     return FALSE;
@@ -257,8 +253,7 @@ cJSON *
 agb_session_base_check (AgbSettings *settings, const char *image, GError **error)
 {
   g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
-  g_autoptr (AgbBaseInfo) info
-      = lima != NULL ? agb_base_look (lima, settings, image, error) : NULL;
+  g_autoptr (AgbBaseInfo) info = lima != NULL ? agb_base_look (lima, settings, image, error) : NULL;
   g_auto (GStrv) packages = NULL;
   g_autoptr (cJSON) array = cJSON_CreateArray ();
 
@@ -301,8 +296,7 @@ agb_session_base_require (AgbSettings *settings, const char *runtime_name, const
   if ((runtime->klass->flags & AGB_RUNTIME_HAS_BASE) == 0)
     return TRUE;
   g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
-  g_autoptr (AgbBaseInfo) info
-      = lima != NULL ? agb_base_look (lima, settings, image, error) : NULL;
+  g_autoptr (AgbBaseInfo) info = lima != NULL ? agb_base_look (lima, settings, image, error) : NULL;
   if (info == NULL)
     return FALSE;
   *ret_missing = info->status == AGB_BASE_MISSING || info->status == AGB_BASE_HALF_BUILT;

@@ -108,8 +108,7 @@ commit_with_index (AgbRepo *repo, const char *index, const char *head, char **re
   g_autofree char *spec = g_strconcat (head, "^{tree}", NULL);
   const char *rev_parse[] = { "rev-parse", "--verify", spec, NULL };
 
-  if (!refuse_unmerged (repo, index, error)
-      || !run_with_index (repo, index, add, NULL, NULL, error)
+  if (!refuse_unmerged (repo, index, error) || !run_with_index (repo, index, add, NULL, NULL, error)
       || !add_untracked (repo, index, error)
       || !run_with_index (repo, index, write_tree, NULL, &tree, error)
       || !agb_repo_git (repo, rev_parse, NULL, &head_tree, error))
@@ -119,16 +118,12 @@ commit_with_index (AgbRepo *repo, const char *index, const char *head, char **re
       *ret_commit = g_strdup (head);
       return TRUE;
     }
-  const char *commit[] = { "commit-tree",
-                           "--no-gpg-sign",
-                           "-p",
-                           head,
-                           "-m",
-                           "Uncommitted changes of the host",
-                           "-m",
-                           "Made by git agbranch open --with-changes: what the session starts from.",
-                           tree,
-                           NULL };
+  const char *commit[]
+      = { "commit-tree", "--no-gpg-sign",
+          "-p",          head,
+          "-m",          "Uncommitted changes of the host",
+          "-m",          "Made by git agbranch open --with-changes: what the session starts from.",
+          tree,          NULL };
   if (!run_with_index (repo, index, commit, NULL, ret_commit, error))
     return FALSE;
   g_strchomp (*ret_commit);

@@ -17,9 +17,8 @@ static char **
 promisors (AgbRepo *repo)
 {
   static const char prefix[] = "remote.", suffix[] = ".promisor";
-  const char *args[]
-      = { "config", "--null", "--get-regexp", "^(remote\\..*\\.promisor|extensions\\.partialclone)$",
-          NULL };
+  const char *args[] = { "config", "--null", "--get-regexp",
+                         "^(remote\\..*\\.promisor|extensions\\.partialclone)$", NULL };
   g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
   g_autofree char *output = NULL;
 
@@ -33,9 +32,9 @@ promisors (AgbRepo *repo)
         g_strv_builder_add (names, key_end + 1);
       else if (g_str_has_prefix (entry, prefix))
         {
-          g_autofree char *name = g_strndup (entry + strlen (prefix),
-                                             (gsize)(key_end - entry) - strlen (prefix)
-                                                 - strlen (suffix));
+          g_autofree char *name
+              = g_strndup (entry + strlen (prefix),
+                           (gsize)(key_end - entry) - strlen (prefix) - strlen (suffix));
           g_strv_builder_add (names, name);
         }
     }
@@ -46,14 +45,9 @@ promisors (AgbRepo *repo)
 static gboolean
 missing_objects (AgbRepo *repo, const char *commit, GString *ids, GError **error)
 {
-  const char *argv[] = { "git",
-                         "rev-list",
-                         "--objects",
-                         "--no-object-names",
-                         "--missing=print",
-                         "--max-count=1",
-                         commit,
-                         NULL };
+  const char *argv[]
+      = { "git",           "rev-list", "--objects", "--no-object-names", "--missing=print",
+          "--max-count=1", commit,     NULL };
   g_auto (GStrv) envp = agb_repo_plumbing_env (repo);
   const AgbChildSpec spec = { .argv = argv,
                               .cwd = agb_repo_git_dir (repo),

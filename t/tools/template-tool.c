@@ -35,8 +35,7 @@ main (int argc, char **argv)
   for (int i = 1; good && i < argc; i++)
     good = strchr (argv[i], '=') != NULL && read_argument (argv[i], &spec, &error);
   g_autoptr (AgbSettings) settings = good ? agb_settings_load (NULL, &error) : NULL;
-  g_autofree char *text
-      = settings != NULL ? agb_template_render (&spec, settings, &error) : NULL;
+  g_autofree char *text = settings != NULL ? agb_template_render (&spec, settings, &error) : NULL;
   if (text == NULL)
     {
       fprintf (stderr, "%s\n", error != NULL ? error->message : "usage");

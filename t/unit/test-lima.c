@@ -12,9 +12,9 @@
 static void
 test_quote (void)
 {
-  static const char *const words[] = { "",     "plain", "a b",  "it's", "'",   "''",     "$HOME `id`",
-                                       "\\",   "a\nb",  "-n",   "*",    "~",   "\x01\xff", "!x",
-                                       "a;b|c", NULL };
+  static const char *const words[]
+      = { "",     "plain", "a b", "it's", "'",        "''", "$HOME `id`", "\\",
+          "a\nb", "-n",    "*",   "~",    "\x01\xff", "!x", "a;b|c",      NULL };
 
   for (const char *const *word = words; *word != NULL; word++)
     {
@@ -35,8 +35,11 @@ static void
 test_records (void)
 {
   g_autofree char *home = g_dir_make_tmp ("agbt-lima.XXXXXX", NULL);
-  AgbGuestRecord guest = { .vm_name = (char *)"agbranch-one", .key = (char *)"one.1",
-                           .session = (char *)"one", .image = (char *)"a.qcow2", .fresh = TRUE };
+  AgbGuestRecord guest = { .vm_name = (char *)"agbranch-one",
+                           .key = (char *)"one.1",
+                           .session = (char *)"one",
+                           .image = (char *)"a.qcow2",
+                           .fresh = TRUE };
   g_autoptr (GError) error = NULL;
 
   g_assert_null (agb_guest_record_load (home, "agbranch-one", &error));
@@ -72,8 +75,10 @@ static void
 test_images (void)
 {
   g_autofree char *home = g_dir_make_tmp ("agbt-lima.XXXXXX", NULL);
-  AgbGuestRecord guest = { .vm_name = (char *)"agbranch-one", .key = (char *)"one.1",
-                           .session = (char *)"one", .image = (char *)"old.qcow2" };
+  AgbGuestRecord guest = { .vm_name = (char *)"agbranch-one",
+                           .key = (char *)"one.1",
+                           .session = (char *)"one",
+                           .image = (char *)"old.qcow2" };
   AgbBaseRecord base = { .name = (char *)"agbranch-base-linux", .image = (char *)"new.qcow2" };
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) would = NULL;

@@ -79,9 +79,13 @@ agb_base_name (const char *image, AgbSettings *settings, const char **ret_source
 char **
 agb_base_agents (AgbSettings *settings)
 {
-  static const char *const all[]
-      = { "@anthropic-ai/claude-code", "@openai/codex",   "@google/gemini-cli", "opencode-ai",
-          "@github/copilot",           "aider-chat", NULL };
+  static const char *const all[] = { "@anthropic-ai/claude-code",
+                                     "@openai/codex",
+                                     "@google/gemini-cli",
+                                     "opencode-ai",
+                                     "@github/copilot",
+                                     "aider-chat",
+                                     NULL };
   const char *const *list = agb_settings_list (settings, "agbranch.lima.agents");
 
   if (*list == NULL)
@@ -105,7 +109,7 @@ static gboolean
 digest_assets (GChecksum *digest, GError **error)
 {
   static const char *const files[]
-      = { "provision/10-packages.sh", "provision/20-agents.sh", "provision/30-docker.sh",
+      = { "provision/10-packages.sh", "provision/20-agents.sh",  "provision/30-docker.sh",
           "provision/40-browser.sh",  "provision/50-session.sh", "provision/90-seal.sh",
           "guest/guard.sh",           "guest/probe.sh" };
   g_autofree char *template = g_strdup_printf ("safe-sync-%s.yaml", agb_template_platform ());
@@ -138,7 +142,7 @@ char *
 agb_base_fingerprint (AgbSettings *settings, const char *flavour, GError **error)
 {
   static const char *const names[]
-      = { "agbranch.lima.image", "agbranch.lima.digest", "agbranch.lima.kernel",
+      = { "agbranch.lima.image",  "agbranch.lima.digest",  "agbranch.lima.kernel",
           "agbranch.lima.initrd", "agbranch.lima.cmdline", "agbranch.lima.caCerts" };
   g_autoptr (GChecksum) digest = g_checksum_new (G_CHECKSUM_SHA256);
   g_auto (GStrv) agents = agb_base_agents (settings);
@@ -284,9 +288,8 @@ agb_base_look (const AgbLima *lima, AgbSettings *settings, const char *image, GE
       g_propagate_error (error, g_steal_pointer (&problem));
       return NULL;
     }
-  const char *flavour = info->record != NULL && info->record->flavour != NULL
-                            ? info->record->flavour
-                            : "full";
+  const char *flavour
+      = info->record != NULL && info->record->flavour != NULL ? info->record->flavour : "full";
   info->fingerprint = agb_base_fingerprint (settings, flavour, error);
   if (info->fingerprint == NULL)
     return NULL;
@@ -361,7 +364,6 @@ create_instance (Build *build, GError **error)
   if (build->spec->update_image != NULL)
     return create_from_base (build, error);
 
-
   const AgbTemplateSpec machine = { .cpus = build->spec->cpus,
                                     .memory_bytes = build->spec->memory_bytes,
                                     .disk_bytes = build->spec->disk_bytes,
@@ -390,7 +392,8 @@ static gboolean
 provision (Build *build, GError **error)
 {
   return agb_provision_run (build->lima, build->settings, build->next, build->spec->flavour,
-                            build->spec->update_image != NULL, build->log, build->deadline, build->progress, build->steps, error);
+                            build->spec->update_image != NULL, build->log, build->deadline,
+                            build->progress, build->steps, error);
 }
 
 static gboolean
@@ -427,8 +430,8 @@ seal (Build *build, GError **error)
   if (!agb_lima_can_overlay (build->lima, instance))
     {
       g_clear_pointer (&record->image, g_free);
-      record->warm_reason = g_strdup_printf ("the driver '%s' has no saved states",
-                                             instance->vm_type);
+      record->warm_reason
+          = g_strdup_printf ("the driver '%s' has no saved states", instance->vm_type);
       return TRUE;
     }
   if (!agb_lima_seal_disk (build->lima, build->next, record->image, record->disk_bytes, error))
@@ -448,10 +451,10 @@ save_state (const AgbLima *lima, const char *instance, gint64 timeout_ms, GError
 
   if (!agb_lima_cold_start (lima, instance, MIN (timeout_ms, lima->start_timeout_ms), error))
     return FALSE;
-  gboolean saved
-      = agb_limactl (lima, SNAPSHOT_TIMEOUT_MS, NULL, error, "snapshot", "create", instance, "--tag",
-                     AGB_LIMA_WARM_TAG, NULL)
-        && agb_limactl (lima, SNAPSHOT_TIMEOUT_MS, &list, error, "snapshot", "list", instance, NULL);
+  gboolean saved = agb_limactl (lima, SNAPSHOT_TIMEOUT_MS, NULL, error, "snapshot", "create",
+                                instance, "--tag", AGB_LIMA_WARM_TAG, NULL)
+                   && agb_limactl (lima, SNAPSHOT_TIMEOUT_MS, &list, error, "snapshot", "list",
+                                   instance, NULL);
   if (saved && strstr (list, AGB_LIMA_WARM_TAG) == NULL)
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "Lima saved no state of '%s'", instance);
@@ -517,7 +520,8 @@ publish (Build *build, GError **error)
     return FALSE;
   g_free (record->name);
   record->name = g_strdup (name);
-  if (!agb_base_record_save (lima->home, record, error) || !agb_fault_point ("base: replace", error))
+  if (!agb_base_record_save (lima->home, record, error)
+      || !agb_fault_point ("base: replace", error))
     return FALSE;
   if (agb_lima_exists (lima, name))
     {
@@ -567,8 +571,8 @@ new_record (const Build *build, GError **error)
   record->owner = agb_process_format (&self);
   record->flavour = g_strdup (spec->flavour);
   record->fingerprint = agb_base_fingerprint (build->settings, spec->flavour, error);
-  record->image = g_strdup_printf ("%s-%08x%08x.qcow2", spec->name, g_random_int (),
-                                   g_random_int ());
+  record->image
+      = g_strdup_printf ("%s-%08x%08x.qcow2", spec->name, g_random_int (), g_random_int ());
   record->cpus = spec->cpus;
   record->memory_bytes = spec->memory_bytes;
   record->disk_bytes = spec->disk_bytes;
@@ -633,7 +637,8 @@ agb_base_warm (const AgbLima *lima, AgbBaseRecord *record, gint64 timeout_ms, Ag
     return FALSE;
   if (record->image == NULL)
     {
-      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' cannot be warm: %s", record->name,
+      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' cannot be warm: %s",
+                   record->name,
                    record->warm_reason != NULL ? record->warm_reason : "it has no image");
       return FALSE;
     }

@@ -27,10 +27,10 @@ typedef struct {
   char *name;
   const char *name_source; /* "default", "env_override", "config", "argument"; static */
   AgbBaseStatus status;
-  char *problem;     /* what is wrong with it, NULL: nothing */
-  char *hint;        /* the command that helps, NULL: none */
-  char *fingerprint; /* of what a base would be made from now, in the flavour of this one */
-  AgbBaseRecord *record; /* NULL: none */
+  char *problem;             /* what is wrong with it, NULL: nothing */
+  char *hint;                /* the command that helps, NULL: none */
+  char *fingerprint;         /* of what a base would be made from now, in the flavour of this one */
+  AgbBaseRecord *record;     /* NULL: none */
   AgbLimaInstance *instance; /* NULL: none */
 } AgbBaseInfo;
 void agb_base_info_free (AgbBaseInfo *info);

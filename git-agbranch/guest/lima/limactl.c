@@ -146,8 +146,8 @@ run (const AgbLima *lima, const GPtrArray *argv, gint64 timeout_ms, gsize limit,
     {
       g_clear_error (error);
       g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME,
-                   "limactl %s did not answer within %d seconds",
-                   (const char *)argv->pdata[2], (int)(timeout_ms / 1000));
+                   "limactl %s did not answer within %d seconds", (const char *)argv->pdata[2],
+                   (int)(timeout_ms / 1000));
       agb_error_hint (error, "look with: limactl list");
     }
   else if (g_error_matches (*error, AGB_ERROR, AGB_ERROR_CHILD))
@@ -212,10 +212,9 @@ agb_limactl_start (const AgbLima *lima, const char *log, AgbChild *ret, GError *
   va_start (args, first);
   g_autoptr (GPtrArray) argv = command_line (lima, first, args);
   va_end (args);
-  AgbChildSpec spec = { .argv = (const char *const *)argv->pdata,
-                        .envp = lima->envp,
-                        .stdout_fd = fd,
-                        .stderr_fd = fd };
+  AgbChildSpec spec = {
+    .argv = (const char *const *)argv->pdata, .envp = lima->envp, .stdout_fd = fd, .stderr_fd = fd
+  };
   if (agb_child_start (&spec, FALSE, ret, error))
     return TRUE;
   (*error)->code = AGB_ERROR_RUNTIME;
@@ -269,8 +268,8 @@ find_version (AgbLima *lima, GError **error)
   if (stat (lima->program, &status) != 0)
     return agb_error_set_errno (error, errno, "look at", lima->program);
   g_autofree char *identity = g_strdup_printf (
-      "%s %" G_GINT64_FORMAT " %" G_GINT64_FORMAT ".%09ld ", lima->program,
-      (gint64)status.st_size, (gint64)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+      "%s %" G_GINT64_FORMAT " %" G_GINT64_FORMAT ".%09ld ", lima->program, (gint64)status.st_size,
+      (gint64)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
   if (g_file_get_contents (known, &text, NULL, NULL) && g_str_has_prefix (text, identity))
     {
       lima->version = g_strdup (text + strlen (identity));
@@ -391,7 +390,7 @@ optional_int (const cJSON *object, const char *key)
   gint64 value = 0;
 
   return agb_json_get_int64 (object, key, "limactl list", AGB_ERROR_RUNTIME, &value, NULL) ? value
-                                                                                         : 0;
+                                                                                           : 0;
 }
 
 static AgbLimaInstance *
@@ -401,8 +400,7 @@ parse_instance (const char *line, gsize length, GError **error)
       = agb_json_parse (line, length, "limactl list", AGB_ERROR_RUNTIME, error);
   if (object == NULL)
     return NULL;
-  const char *name
-      = agb_json_get_string (object, "name", "limactl list", AGB_ERROR_RUNTIME, error);
+  const char *name = agb_json_get_string (object, "name", "limactl list", AGB_ERROR_RUNTIME, error);
   const char *status = name != NULL ? agb_json_get_string (object, "status", "limactl list",
                                                            AGB_ERROR_RUNTIME, error)
                                     : NULL;

@@ -79,7 +79,8 @@ agb_lima_cold_start (const AgbLima *lima, const char *instance, gint64 timeout_m
       || !agb_limactl_start (lima, log, &child, error, "start", limit, instance, NULL))
     return FALSE;
   /* limactl's own limit comes first, so that its message is seen. */
-  gboolean ended = agb_child_wait (&child, agb_deadline_in (timeout_ms + 30 * 1000), &status, error);
+  gboolean ended
+      = agb_child_wait (&child, agb_deadline_in (timeout_ms + 30 * 1000), &status, error);
   if (ended && (status == 0 || is_usable_though_degraded (lima, instance, log)))
     return TRUE;
   if (ended)
@@ -97,8 +98,7 @@ wait_for_file (const AgbLima *lima, const char *instance, const char *file, cons
   g_autofree char *path = g_build_filename (folder, file, NULL);
   agb_autofd int watch = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
 
-  if (watch < 0
-      || inotify_add_watch (watch, folder, IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE) < 0)
+  if (watch < 0 || inotify_add_watch (watch, folder, IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE) < 0)
     return agb_error_set_errno (error, errno, "watch", folder);
   for (;;)
     {
@@ -143,8 +143,7 @@ apply_state (const AgbLima *lima, const char *instance, GError **error)
 }
 
 gboolean
-agb_lima_warm_start (const AgbLima *lima, const char *instance, AgbChild *ret_start,
-                     GError **error)
+agb_lima_warm_start (const AgbLima *lima, const char *instance, AgbChild *ret_start, GError **error)
 {
   g_autofree char *log = agb_lima_path (lima, instance, START_LOG);
   g_autofree char *config = agb_lima_path (lima, instance, "ssh.config");
@@ -307,8 +306,7 @@ qemu_img (char **ret_output, GError **error, const char *first, ...)
     g_ptr_array_add (argv, (gpointer)arg);
   va_end (args);
   g_ptr_array_add (argv, NULL);
-  AgbChildSpec spec
-      = { .argv = (const char *const *)argv->pdata, .timeout_ms = IMAGE_TIMEOUT_MS };
+  AgbChildSpec spec = { .argv = (const char *const *)argv->pdata, .timeout_ms = IMAGE_TIMEOUT_MS };
   if (agb_child_check (&spec, ret_output, error))
     return TRUE;
   if (g_error_matches (*error, AGB_ERROR, AGB_ERROR_CHILD))
@@ -351,8 +349,8 @@ has_backing (const char *disk, gboolean *ret, GError **error)
 }
 
 gboolean
-agb_lima_seal_disk (const AgbLima *lima, const char *instance, const char *image,
-                    gint64 disk_bytes, GError **error)
+agb_lima_seal_disk (const AgbLima *lima, const char *instance, const char *image, gint64 disk_bytes,
+                    GError **error)
 {
   g_autofree char *disk = agb_lima_path (lima, instance, "disk");
   g_autofree char *folder = agb_lima_record_path (lima->home, "images", NULL);

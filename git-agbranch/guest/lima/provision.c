@@ -28,8 +28,7 @@ static const struct {
 char *
 agb_provision_user_script (void)
 {
-  g_autofree char *path
-      = g_build_filename (g_get_user_config_dir (), "agbranch", "setup.sh", NULL);
+  g_autofree char *path = g_build_filename (g_get_user_config_dir (), "agbranch", "setup.sh", NULL);
 
   return g_file_test (path, G_FILE_TEST_IS_REGULAR) ? g_steal_pointer (&path) : NULL;
 }
@@ -40,8 +39,7 @@ agb_provision_add_step (cJSON *steps, const char *name, gint64 started_usec)
   cJSON *step = cJSON_CreateObject ();
 
   agb_json_add_string (step, "name", name);
-  cJSON_AddNumberToObject (step, "ms",
-                           (double)((g_get_monotonic_time () - started_usec) / 1000));
+  cJSON_AddNumberToObject (step, "ms", (double)((g_get_monotonic_time () - started_usec) / 1000));
   cJSON_AddItemToArray (steps, step);
 }
 
@@ -147,8 +145,9 @@ static gboolean
 run_own (const AgbLima *lima, const char *instance, const char *path, gboolean as_root,
          const char *log, gint64 deadline, GError **error)
 {
-  static const char run[] = "f=$(mktemp) && cat >\"$f\" && chmod 700 \"$f\" && cd && \"$f\" </dev/null; "
-                            "s=$?; rm -f \"$f\"; exit $s";
+  static const char run[]
+      = "f=$(mktemp) && cat >\"$f\" && chmod 700 \"$f\" && cd && \"$f\" </dev/null; "
+        "s=$?; rm -f \"$f\"; exit $s";
   const char *const root_argv[] = { "sudo", "-n", "sh", "-c", run, NULL };
   const char *const user_argv[] = { "sh", "-c", run, NULL };
   g_autofree char *name = g_path_get_basename (path);
@@ -168,8 +167,8 @@ run_own (const AgbLima *lima, const char *instance, const char *path, gboolean a
 
 gboolean
 agb_provision_run (const AgbLima *lima, AgbSettings *settings, const char *instance,
-                   const char *flavour, gboolean only_agents, const char *log, gint64 deadline, AgbProgress *progress,
-                   cJSON *steps, GError **error)
+                   const char *flavour, gboolean only_agents, const char *log, gint64 deadline,
+                   AgbProgress *progress, cJSON *steps, GError **error)
 {
   g_auto (GStrv) names = provision_names ();
   g_auto (GStrv) agents = agb_base_agents (settings);
@@ -278,8 +277,7 @@ agb_provision_probe (const AgbLima *lima, AgbSettings *settings, const char *ins
     {
       const char *program = agb_base_agent_program (*package);
       /* aider is Python and belongs to the full flavour. */
-      if (program != NULL
-          && (strcmp (program, "aider") != 0 || strcmp (flavour, "full") == 0))
+      if (program != NULL && (strcmp (program, "aider") != 0 || strcmp (flavour, "full") == 0))
         g_ptr_array_add (argv, (gpointer)program);
     }
   g_ptr_array_add (argv, NULL);

@@ -9,8 +9,9 @@
  * user's setup.sh, in INSTANCE, until DEADLINE; what they print goes to the file LOG.  Each that is done
  * is added to STEPS ({name, ms}).  ONLY_AGENTS: nothing but the agents. */
 gboolean agb_provision_run (const AgbLima *lima, AgbSettings *settings, const char *instance,
-                            const char *flavour, gboolean only_agents, const char *log, gint64 deadline_usec,
-                            AgbProgress *progress, cJSON *steps, GError **error);
+                            const char *flavour, gboolean only_agents, const char *log,
+                            gint64 deadline_usec, AgbProgress *progress, cJSON *steps,
+                            GError **error);
 /* Ask what is there: *RET_VERSIONS program -> version, *RET_AGENTS agent -> version.
  * AGB_ERROR_RUNTIME that names what is missing. */
 gboolean agb_provision_probe (const AgbLima *lima, AgbSettings *settings, const char *instance,

@@ -37,25 +37,40 @@ typedef struct {
   gsize offset;
 } Field;
 
-#define BASE_FIELD(type, name) { #name, type, offsetof (AgbBaseRecord, name) }
+#define BASE_FIELD(type, name)                 \
+  {                                            \
+#name, type, offsetof(AgbBaseRecord, name) \
+  }
 static const Field base_fields[] = {
-  BASE_FIELD (STRING, name),         BASE_FIELD (STRING, state),
-  BASE_FIELD (STRING, owner),        BASE_FIELD (STRING, flavour),
-  BASE_FIELD (STRING, fingerprint),  BASE_FIELD (STRING, image),
-  BASE_FIELD (INT, image_bytes),     BASE_FIELD (INT, cpus),
-  BASE_FIELD (INT, memory_bytes),    BASE_FIELD (INT, disk_bytes),
-  BASE_FIELD (INT, api),             BASE_FIELD (INT, duration_ms),
-  BASE_FIELD (BOOL, warm),           BASE_FIELD (STRING, warm_reason),
-  BASE_FIELD (STRING, started_at),   BASE_FIELD (STRING, prepared_at),
-  BASE_FIELD (STRING, versions_json), BASE_FIELD (STRING, agents_json),
+  BASE_FIELD (STRING, name),
+  BASE_FIELD (STRING, state),
+  BASE_FIELD (STRING, owner),
+  BASE_FIELD (STRING, flavour),
+  BASE_FIELD (STRING, fingerprint),
+  BASE_FIELD (STRING, image),
+  BASE_FIELD (INT, image_bytes),
+  BASE_FIELD (INT, cpus),
+  BASE_FIELD (INT, memory_bytes),
+  BASE_FIELD (INT, disk_bytes),
+  BASE_FIELD (INT, api),
+  BASE_FIELD (INT, duration_ms),
+  BASE_FIELD (BOOL, warm),
+  BASE_FIELD (STRING, warm_reason),
+  BASE_FIELD (STRING, started_at),
+  BASE_FIELD (STRING, prepared_at),
+  BASE_FIELD (STRING, versions_json),
+  BASE_FIELD (STRING, agents_json),
   BASE_FIELD (STRING, steps_json),
 };
 
-#define GUEST_FIELD(type, name) { #name, type, offsetof (AgbGuestRecord, name) }
+#define GUEST_FIELD(type, name)                 \
+  {                                             \
+#name, type, offsetof(AgbGuestRecord, name) \
+  }
 static const Field guest_fields[] = {
-  GUEST_FIELD (STRING, vm_name), GUEST_FIELD (STRING, key),     GUEST_FIELD (STRING, session),
-  GUEST_FIELD (STRING, base),    GUEST_FIELD (STRING, image),   GUEST_FIELD (STRING, network),
-  GUEST_FIELD (BOOL, cloned),    GUEST_FIELD (BOOL, fresh),     GUEST_FIELD (BOOL, warm),
+  GUEST_FIELD (STRING, vm_name),     GUEST_FIELD (STRING, key),   GUEST_FIELD (STRING, session),
+  GUEST_FIELD (STRING, base),        GUEST_FIELD (STRING, image), GUEST_FIELD (STRING, network),
+  GUEST_FIELD (BOOL, cloned),        GUEST_FIELD (BOOL, fresh),   GUEST_FIELD (BOOL, warm),
   GUEST_FIELD (STRING, cold_reason),
 };
 
@@ -188,8 +203,8 @@ agb_guest_record_load (const char *home, const char *vm_name, GError **error)
 gboolean
 agb_guest_record_save (const char *home, const AgbGuestRecord *record, GError **error)
 {
-  return save (home, "sessions", record->vm_name, guest_fields, G_N_ELEMENTS (guest_fields),
-               record, error);
+  return save (home, "sessions", record->vm_name, guest_fields, G_N_ELEMENTS (guest_fields), record,
+               error);
 }
 
 static int

@@ -24,12 +24,12 @@ char *agb_lima_record_path (const char *home, const char *first, const char *sec
 #define AGB_BASE_PREPARED "prepared"
 
 typedef struct {
-  char *name;     /* of the instance */
-  char *state;    /* AGB_BASE_… */
-  char *owner;    /* the process that prepares it (core/process.h) */
-  char *flavour;  /* "minimal", "full" */
+  char *name;    /* of the instance */
+  char *state;   /* AGB_BASE_… */
+  char *owner;   /* the process that prepares it (core/process.h) */
+  char *flavour; /* "minimal", "full" */
   char *fingerprint;
-  char *image;    /* file name in images/, NULL: none yet */
+  char *image; /* file name in images/, NULL: none yet */
   gint64 image_bytes;
   gint64 cpus, memory_bytes, disk_bytes;
   gint64 api; /* of the agreement between guest scripts and program */
@@ -50,14 +50,14 @@ gboolean agb_base_record_save (const char *home, const AgbBaseRecord *record, GE
 
 typedef struct {
   char *vm_name;
-  char *key;     /* "<session>.<attempt>" */
+  char *key; /* "<session>.<attempt>" */
   char *session;
-  char *base;    /* the base's instance */
-  char *image;   /* what its disk is an overlay on */
-  char *network; /* mode of the guard */
-  gboolean cloned;  /* the clone is complete */
-  gboolean fresh;   /* never started: the identity is still the base's */
-  gboolean warm;    /* its disk holds the base's saved state, to be restored at the first start */
+  char *base;        /* the base's instance */
+  char *image;       /* what its disk is an overlay on */
+  char *network;     /* mode of the guard */
+  gboolean cloned;   /* the clone is complete */
+  gboolean fresh;    /* never started: the identity is still the base's */
+  gboolean warm;     /* its disk holds the base's saved state, to be restored at the first start */
   char *cold_reason; /* why it did not start warm; NULL */
 } AgbGuestRecord;
 void agb_guest_record_free (AgbGuestRecord *record);

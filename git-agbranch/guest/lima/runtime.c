@@ -119,7 +119,8 @@ warn_memory (const AgbGuestSpec *spec, AgbProgress *progress)
     return;
   g_autofree char *wanted = agb_size_format (spec->memory_bytes);
   g_autofree char *there = agb_size_format (available);
-  agb_progress_warn (progress, "a machine of %s may not fit: %s of memory are free; --memory %dM would",
+  agb_progress_warn (progress,
+                     "a machine of %s may not fit: %s of memory are free; --memory %dM would",
                      wanted, there, (int)(available / 2 / (1024 * 1024)));
 }
 
@@ -127,10 +128,10 @@ static gboolean
 clone_instance (const AgbLima *lima, const AgbBaseRecord *base, const AgbGuestSpec *spec,
                 AgbGuestRecord *record, GError **error)
 {
-  g_autofree char *size = g_strdup_printf (
-      ".cpus = %" G_GINT64_FORMAT " | .memory = \"%" G_GUINT64_FORMAT
-      "MiB\" | .disk = \"%" G_GUINT64_FORMAT "MiB\"",
-      spec->cpus, spec->memory_bytes >> 20, spec->disk_bytes >> 20);
+  g_autofree char *size
+      = g_strdup_printf (".cpus = %" G_GINT64_FORMAT " | .memory = \"%" G_GUINT64_FORMAT
+                         "MiB\" | .disk = \"%" G_GUINT64_FORMAT "MiB\"",
+                         spec->cpus, spec->memory_bytes >> 20, spec->disk_bytes >> 20);
   g_autofree char *config = agb_lima_path (lima, spec->vm_name, "ssh.config");
 
   if (!agb_lima_delete (lima, spec->vm_name, error) || !agb_fault_point ("lima: clone", error)
@@ -199,7 +200,8 @@ lima_create (AgbRuntime *runtime, const AgbGuestSpec *given, AgbProgress *progre
   if (base == NULL)
     return FALSE;
   if (base->status == AGB_BASE_STALE)
-    agb_progress_warn (progress, "base '%s' is stale (%s); renew it with: git agbranch base prepare",
+    agb_progress_warn (progress,
+                       "base '%s' is stale (%s); renew it with: git agbranch base prepare",
                        base->name, base->problem);
   AgbGuestSpec spec = *given;
   if (spec.disk_bytes == 0)
@@ -238,8 +240,8 @@ check_api (const char *vm_name, const char *output, GError **error)
   if (api == AGB_LIMA_API)
     return TRUE;
   g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME,
-               "guest '%s' speaks version %d of the guest scripts, this program version %d", vm_name,
-               api, AGB_LIMA_API);
+               "guest '%s' speaks version %d of the guest scripts, this program version %d",
+               vm_name, api, AGB_LIMA_API);
   agb_error_hint (error, "git agbranch base prepare --rebuild");
   return FALSE;
 }
@@ -359,8 +361,7 @@ static gboolean
 lima_start (AgbRuntime *runtime, const char *vm_name, AgbProgress *progress, GError **error)
 {
   const AgbLima *lima = lima_of (runtime, error);
-  g_autoptr (AgbGuestRecord) record
-      = lima != NULL ? require_record (lima, vm_name, error) : NULL;
+  g_autoptr (AgbGuestRecord) record = lima != NULL ? require_record (lima, vm_name, error) : NULL;
   g_autoptr (GError) problem = NULL;
   g_autoptr (AgbLimaInstance) instance = NULL;
 

@@ -34,7 +34,7 @@ typedef struct {
   char *token;  /* in the environment of everything that the command starts */
   char *folder; /* where it was to start */
   AgbChild child;
-  int log_fd;   /* what ssh itself has to say */
+  int log_fd;    /* what ssh itself has to say */
   int master_fd; /* our end of the terminal, -1 without one */
   gboolean ended;
 } LimaProcess;
@@ -128,8 +128,7 @@ require_config (const AgbLima *lima, const char *vm_name, char **ret_config, GEr
     return TRUE;
   g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "guest '%s' is not running", vm_name);
   if (g_str_has_prefix (vm_name, "agbranch-"))
-    agb_error_hint (error, "start it with: git agbranch start %s",
-                    vm_name + strlen ("agbranch-"));
+    agb_error_hint (error, "start it with: git agbranch start %s", vm_name + strlen ("agbranch-"));
   return FALSE;
 }
 
@@ -294,8 +293,9 @@ process_new (const AgbLima *lima, const char *vm_name, const char *folder)
 {
   LimaProcess *self = g_new0 (LimaProcess, 1);
 
-  self->process = (AgbGuestProcess){ .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1,
-                                     .klass = &process_class };
+  self->process = (AgbGuestProcess){
+    .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .klass = &process_class
+  };
   self->lima = lima;
   self->vm_name = g_strdup (vm_name);
   self->folder = g_strdup (folder);
@@ -321,8 +321,8 @@ agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec
   g_autofree char *log = g_strdup_printf ("/proc/%d/fd/%d", (int)getpid (), self->log_fd);
   g_autoptr (GPtrArray) argv = ssh_argv (config);
   /* The connection that Lima keeps is used when it is there; we never leave one behind. */
-  add_words (argv, "-o", "ControlMaster=no", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10", "-E",
-             log, NULL);
+  add_words (argv, "-o", "ControlMaster=no", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10",
+             "-E", log, NULL);
   if (spec->forward_ssh_agent)
     /* The open connection was made without the agent: this one is made for it. */
     add_words (argv, "-o", "ControlPath=none", "-A", NULL);
@@ -353,8 +353,8 @@ agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *
   for (; *argv != NULL; argv++)
     append_quoted (command, *argv);
   g_autoptr (GPtrArray) words = ssh_argv (config);
-  add_words (words, "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "LogLevel=ERROR", "-o",
-             "ConnectTimeout=2", "--", alias, command->str, NULL);
+  add_words (words, "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "LogLevel=ERROR",
+             "-o", "ConnectTimeout=2", "--", alias, command->str, NULL);
   g_ptr_array_add (words, NULL);
   AgbChildSpec spec = { .argv = (const char *const *)words->pdata,
                         .timeout_ms = timeout_ms,

@@ -7,10 +7,9 @@
 #include <sys/utsname.h>
 #include <yaml.h>
 
-#define CA_BUNDLES                                                                                 \
+#define CA_BUNDLES \
   "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"
-#define DEFAULT_CMDLINE                                                                            \
-  "root=LABEL=rootfs ro console=ttyS0 net.ifnames=0 biosdevname=0 panic=10"
+#define DEFAULT_CMDLINE "root=LABEL=rootfs ro console=ttyS0 net.ifnames=0 biosdevname=0 panic=10"
 
 const char *
 agb_template_platform (void)
@@ -44,8 +43,8 @@ find_pair (Document *document, int map, const char *key)
 {
   yaml_node_t *node = yaml_document_get_node (document, map);
 
-  for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-       pair < node->data.mapping.pairs.top; pair++)
+  for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
+       pair++)
     {
       yaml_node_t *name = yaml_document_get_node (document, pair->key);
       if (name != NULL && name->type == YAML_SCALAR_NODE
