@@ -7,6 +7,7 @@
 #include "gate/reftx.h"
 #include "guest/tmux.h"
 #include "session/start.h"
+#include "session/submodules.h"
 
 void
 agb_close_outcome_clear (AgbCloseOutcome *outcome)
@@ -40,7 +41,8 @@ rescue (AgbHeld *held, AgbJournal *journal, gboolean discard, AgbRescue *ret, GE
   if (agb_session_start (held->env, held->session, held->runtime, NULL, &problem)
       /* Nothing of the agent's may come in between saving and destroying. */
       && agb_tmux_kill_window (held->runtime, held->session, AGB_AGENT_WINDOW, &problem)
-      && agb_rescue_save (held, journal, ret, &problem))
+      && agb_rescue_save (held, journal, ret, &problem)
+      && agb_submodules_rescue (held, &problem))
     return TRUE;
   if (!discard || agb_interrupt_signal () != 0 || !is_of_the_guest (problem))
     {

@@ -12,6 +12,7 @@
 #include "session/journal.h"
 #include "session/notes.h"
 #include "session/seed-folder.h"
+#include "session/submodules.h"
 
 #include <string.h>
 
@@ -23,7 +24,8 @@ typedef struct {
   AgbJournal *journal;
   char **borrowed;
   char **command;
-  char **copied; /* files of the work tree that go in, NULL: none */
+  char **copied;         /* files of the work tree that go in, NULL: none */
+  GPtrArray *submodules; /* of the base */
   AgbOpenResult *result;
 } Opening;
 
@@ -36,6 +38,7 @@ opening_clear (Opening *opening)
   g_clear_pointer (&opening->borrowed, g_strfreev);
   g_clear_pointer (&opening->command, g_strfreev);
   g_clear_pointer (&opening->copied, g_strfreev);
+  g_clear_pointer (&opening->submodules, g_ptr_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Opening, opening_clear)
 
@@ -203,7 +206,12 @@ fill_repo (Opening *opening, GError **error)
   session->base_ref = g_strdup (opening->request->base != NULL   ? opening->request->base
                                 : session->host_head_ref_at_open ? session->host_head_ref_at_open
                                                                  : "HEAD");
+  opening->submodules = agb_submodules_of (repo, session->base_oid, error);
+  if (opening->submodules == NULL)
+    return FALSE;
   agb_json_add_string (options, "review_at_open", review_oid);
+  if (opening->submodules->len > 0)
+    cJSON_AddItemToObject (options, "submodules", agb_submodules_to_json (opening->submodules));
   session->options_json = agb_json_print (options, FALSE);
   return TRUE;
 }
@@ -318,6 +326,24 @@ start_guest (Opening *opening, GError **error)
 }
 
 static gboolean
+seed_clone (Opening *opening, GError **error)
+{
+  const AgbSession *session = opening->session;
+  AgbSettings *settings = opening->env->settings;
+  AgbRepo *repo = opening->env->repo;
+  AgbProgress *progress = opening->env->progress;
+  guint borrowed = opening->borrowed != NULL ? g_strv_length (opening->borrowed) : 0;
+
+  if (!agb_clone_seed (opening->runtime, session, repo, settings, borrowed, error)
+      || !agb_submodules_seed (opening->runtime, session, settings, opening->submodules, progress,
+                               error))
+    return FALSE;
+  return opening->copied == NULL
+         || agb_seed_paths (opening->runtime, session, settings, agb_repo_work_tree (repo),
+                            opening->copied, progress, error);
+}
+
+static gboolean
 seed_workspace (Opening *opening, GError **error)
 {
   const AgbSession *session = opening->session;
@@ -329,13 +355,7 @@ seed_workspace (Opening *opening, GError **error)
     return agb_seed_folder (opening->runtime, session, opening->env->settings,
                             opening->env->progress, &opening->result->seeded_files,
                             &opening->result->seeded_bytes, error);
-  if (!agb_clone_seed (opening->runtime, session, opening->env->repo, opening->env->settings,
-                       opening->borrowed != NULL ? g_strv_length (opening->borrowed) : 0, error))
-    return FALSE;
-  return opening->copied == NULL
-         || agb_seed_paths (opening->runtime, session, opening->env->settings,
-                            agb_repo_work_tree (opening->env->repo), opening->copied,
-                            opening->env->progress, error);
+  return seed_clone (opening, error);
 }
 
 /* Session refs that are left from a session that was never closed properly are replaced. */

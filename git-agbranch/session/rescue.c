@@ -42,24 +42,50 @@ receive (AgbHeld *held, AgbGate *gate, const char *oid, const char *const *haves
          && agb_clone_pack_end (process, error) && agb_gate_check (gate, error);
 }
 
+/* STEP with what recovery needs for it.  Without JOURNAL: the repository is not the session's own, and
+ * nothing is recovered there. */
+static gboolean
+step (AgbJournal *journal, const char *name, const char *key, cJSON *value, GError **error)
+{
+  if (journal == NULL)
+    {
+      cJSON_Delete (value);
+      return TRUE;
+    }
+  if (key != NULL)
+    agb_journal_set_value (journal, key, value);
+  return agb_journal_step (journal, name, error);
+}
+
 static gboolean
 accept (AgbHeld *held, AgbJournal *journal, AgbGate *gate, const char *ref, const char *oid,
         GError **error)
 {
   g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
-
-  agb_ref_updates_add (updates, ref, NULL, oid);
   const char *keep = agb_gate_keep_path (gate);
 
-  agb_journal_set (journal, "keep", keep);
-  if (!agb_journal_step (journal, "rescue-accept", error) || !agb_gate_accept (gate, error))
-    return FALSE;
-  agb_journal_set_value (journal, "refs", agb_ref_updates_to_json (updates));
-  if (!agb_journal_step (journal, "rescue-refs", error)
+  agb_ref_updates_add (updates, ref, NULL, oid);
+  if (!step (journal, "rescue-accept", "keep",
+             keep != NULL ? cJSON_CreateString (keep) : cJSON_CreateNull (), error)
+      || !agb_gate_accept (gate, error)
+      || !step (journal, "rescue-refs", "refs", agb_ref_updates_to_json (updates), error)
       || !agb_ref_updates_apply (held->repo, updates, "agbranch: rescue", error))
     return FALSE;
   agb_gate_finish (gate);
   return TRUE;
+}
+
+/* The file for rescue NUMBER; those of submodules have numbers of their own. */
+static char *
+staged_file (AgbHeld *held, gint64 number, gboolean own, GError **error)
+{
+  g_autofree char *sum
+      = g_compute_checksum_for_string (G_CHECKSUM_SHA256, held->session->guest_workspace_path, -1);
+  g_autofree char *file = own ? g_strdup_printf ("rescue-%" G_GINT64_FORMAT ".bundle", number)
+                              : g_strdup_printf ("rescue-%.8s-%" G_GINT64_FORMAT ".bundle", sum,
+                                                 number);
+
+  return agb_state_path (error, "staging", held->session->name, file, NULL);
 }
 
 /* A refusal by the gate does not keep the user from closing: the bundle that was staged while reading
@@ -87,8 +113,7 @@ bring (AgbHeld *held, AgbJournal *journal, const char *oid, const char *head, Ag
   gint64 number = agb_next_ref_number (held, "rescue");
   g_autofree char *ref
       = g_strdup_printf ("%s%s/%" G_GINT64_FORMAT, rescue_prefix, held->session->name, number);
-  g_autofree char *file = g_strdup_printf ("rescue-%" G_GINT64_FORMAT ".bundle", number);
-  g_autofree char *staged = agb_state_path (error, "staging", held->session->name, file, NULL);
+  g_autofree char *staged = staged_file (held, number, journal != NULL, error);
   const char *haves[] = { held->session->base_oid, head, NULL };
   AgbGateRequest request = { .session = held->session->name,
                              .base_oid = held->session->base_oid,
@@ -127,7 +152,7 @@ agb_rescue_save (AgbHeld *held, AgbJournal *journal, AgbRescue *ret, GError **er
     head = g_strdup (held->session->base_oid);
   subject = g_strdup_printf ("Work of session %s that was not synced", held->session->name);
   const char *haves[] = { held->session->base_oid, head, NULL };
-  if (!agb_journal_step (journal, "rescue", error)
+  if (!step (journal, "rescue", NULL, NULL, error)
       || !agb_clone_save (held->runtime, held->session, agb_repo_oid_length (held->repo),
                           AGB_SAVE_SIDE, subject, haves, &oid, error))
     return FALSE;

@@ -4,6 +4,7 @@
 # BORROWED is the number of host object folders that lie in /run/o/0, /run/o/1, …; 0: a pack with all
 # of BASE's history follows on stdin.  stdin begins with the shallow border of the host, one object id
 # a line, ended by an empty line.  CONFIG is text for the clone's git config (identity, signing).
+# An empty BRANCH detaches HEAD at BASE, as in a submodule.
 # Repeating it on a half-made workspace begins anew.
 set -eu
 workspace=$1 format=$2 base=$3 branch=$4 borrowed=$5 config=$6
@@ -11,7 +12,7 @@ workspace=$1 format=$2 base=$3 branch=$4 borrowed=$5 config=$6
 mkdir -p "$workspace"
 cd "$workspace"
 rm -rf .git
-git -c "init.defaultBranch=$branch" init -q --template= --object-format="$format"
+git -c "init.defaultBranch=${branch:-main}" init -q --template= --object-format="$format"
 printf '%s' "$config" >>.git/config
 mkdir -p .git/info
 
@@ -29,6 +30,10 @@ else
 	git index-pack --stdin --fix-thin >/dev/null
 fi
 
-git update-ref "refs/heads/$branch" "$base"
+if test -n "$branch"; then
+	git update-ref "refs/heads/$branch" "$base"
+else
+	git update-ref --no-deref HEAD "$base"
+fi
 # What the base's tree needs is there, or the clone fails here and not later in the agent's hands.
 git -c checkout.workers=0 -c checkout.thresholdForParallelism=1000 read-tree -m -u HEAD

@@ -1,0 +1,86 @@
+#!/bin/sh
+test_description='repositories as people have them: submodules'
+. ./t/lib/test-lib.sh
+. "$TEST_TOP/t/lib/repos-lib.sh"
+
+TOP=$(pwd -P)
+git config --global protocol.file.allow always
+
+in_guest () {
+	git agbranch run one -- "$@"
+}
+
+test_expect_success 'set up: submodules, one in another, one with an odd name, one that was never got' '
+	make_repo innermost && make_repo inner && git -C inner submodule --quiet add "$TOP/innermost" deep/est && git -C inner commit -qm deep &&
+	make_repo other && make_repo never && make_repo outer &&
+	( cd outer && git submodule --quiet add "$TOP/inner" libs/inner && git submodule --quiet add --name "odd. [name]" "$TOP/other" "o ther" &&
+		git submodule --quiet add "$TOP/never" never && git commit -qm modules ) &&
+	git clone -q outer host && git -C host submodule --quiet update --init --recursive libs/inner "o ther"
+'
+
+test_expect_success 'the guest has them at their recorded commits, clean' '
+	git -C innermost commit -q --allow-empty -m newer && git -C host/libs/inner commit -q --allow-empty -m newer &&
+	git -C host/libs/inner checkout -q HEAD^ &&
+	host_snapshot host >before &&
+	expect_code 0 git -C host agbranch open one && grep "this submodule is empty, since .*: never (git submodule update" err &&
+	in_guest sh -c "cat libs/inner/file libs/inner/deep/est/file && cat o*ther/file && ls never" >found &&
+	printf "%s\n" one more one more one more >expected && test_cmp expected found &&
+	in_guest git status --porcelain >status && test_must_be_empty status &&
+	in_guest git submodule status --recursive >found && test "$(grep -c "^ " found)" = 3 && grep "^-.* never" found &&
+	test "$(in_guest git -C libs/inner rev-parse HEAD)" = "$(git -C host rev-parse HEAD:libs/inner)" &&
+	test "$(in_guest git -C libs/inner rev-list --count HEAD)" = 3 && in_guest git -C libs/inner fsck
+'
+
+test_expect_success 'a new commit of a submodule: the sync brings the link and names it' '
+	in_guest sh -c "cd libs/inner && echo agent >>file && git commit -qam inner-work && cd ../.. && git commit -qam link" &&
+	expect_code 0 git agbranch sync one --json && jq -r ".findings[]" out >findings && grep "^submodule: libs/inner" findings &&
+	test "$(git -C host rev-parse agbranch/one:libs/inner)" = "$(in_guest git -C libs/inner rev-parse HEAD)"
+'
+
+test_expect_success 'what is not committed in a submodule blocks a sync' '
+	in_guest sh -c "echo dirty >libs/inner/new" &&
+	expect_code 3 git agbranch sync one --json && json_is .reason guest_dirty
+'
+
+test_expect_success 'work in submodules is saved when the session is closed, each in its own repository' '
+	in_guest sh -c "cd libs/inner/deep/est && echo deepest >>file && cd \"../../../../o ther\" && git checkout -q -b topic && echo x >x && git add x && git commit -qm other-work" &&
+	tip=$(in_guest git -C "o ther" rev-parse HEAD) && linked=$(git -C host rev-parse agbranch/one:libs/inner) &&
+	git agbranch close one --discard --yes 2>err && cat err &&
+	grep "work in submodule .libs/inner. was saved in its repository" err &&
+	grep "work in submodule .libs/inner/deep/est. was saved" err && grep "work in submodule .o ther. was saved" err && ! grep never err &&
+	saved=$(git -C host/libs/inner rev-parse refs/agbranch/rescue/one/1) &&
+	git -C host/libs/inner merge-base --is-ancestor "$linked" "$saved" && git -C host/libs/inner cat-file -e "$saved:new" &&
+	test "$(git -C "host/o ther" rev-parse refs/agbranch/rescue/one/1)" = "$tip" &&
+	git -C host/libs/inner/deep/est show refs/agbranch/rescue/one/1:file | grep deepest &&
+	host_snapshot host >after && test_cmp before after && no_process_left &&
+	for dir in host host/libs/inner host/libs/inner/deep/est "host/o ther"; do repo_is_sound "$dir" || return 1; done
+'
+
+test_expect_success 'nothing was done in them: nothing is saved; one that the agent removed is no error' '
+	git -C host branch -q -D agbranch/one && whole_way host &&
+	git -C host agbranch open one -q && in_guest rm -rf libs/inner && git agbranch close one --discard --yes -q 2>err &&
+	test -z "$(git -C "host/o ther" for-each-ref refs/agbranch/rescue/way)"
+'
+
+test_expect_success 'a bare host, a linked work tree, copied objects, a shallow submodule' '
+	git clone -q --bare host bare.git && expect_code 0 git -C bare.git agbranch open one && grep "these submodules are empty" err &&
+	git agbranch close one --discard --yes -q &&
+	git -C host worktree add -q --detach "$TOP/linked" && git -C host config agbranch.private true && whole_way linked &&
+	git -C host worktree remove --force linked && git -C host config --unset agbranch.private &&
+	git clone -q outer flat && git -C flat submodule --quiet update --init --depth 1 "o ther" 2>/dev/null &&
+	git -C flat agbranch open one -q && in_guest cat "o ther/file" && git agbranch close one --discard --yes -q
+'
+
+test_expect_success 'a submodule is a repository of its own' '
+	whole_way host/libs/inner && repo_is_sound host/libs/inner
+'
+
+test_expect_success 'names that leave .git/modules are not followed' '
+	make_repo evil && make_repo secret && ( cd evil && oid=$(git -C ../secret rev-parse HEAD) &&
+		printf "[submodule \"../../../secret/.git\"]\n\tpath = x\n\turl = ./x\n[submodule \"y\"]\n\tpath = ../y\n\turl = ./y\n" >.gitmodules &&
+		git update-index --add --cacheinfo "160000,$oid,x" && git add .gitmodules && git commit -qm evil ) &&
+	expect_code 0 git -C evil agbranch open one && grep "this submodule is empty, since .*: x" err &&
+	in_guest sh -c "test ! -e x/file" && git agbranch close one --discard --yes -q
+'
+
+test_done
