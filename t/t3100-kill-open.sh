@@ -32,7 +32,7 @@ faults_check () {
 }
 
 test_expect_success 'each point: one repair converges, nothing is left' '
-	faults_sweep 2 &&
+	faults_sweep 4 &&
 	test "$(db "SELECT count(*) FROM sessions WHERE lifecycle_state <> '\''closed'\'' AND name LIKE '\''s%-count'\''")" = 1 &&
 	git agbranch close s0-count --discard --yes -q
 '

@@ -34,7 +34,7 @@ faults_check () {
 }
 
 test_expect_success 'each point' '
-	faults_sweep 3
+	faults_sweep 4
 '
 
 test_expect_success 'nothing is left' '
