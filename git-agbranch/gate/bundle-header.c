@@ -20,6 +20,8 @@ read_signature (const char *data, gsize length, gsize *ret_length)
 {
   gsize whole = strlen (signature_start) + 1 + strlen (signature_end);
 
+  if (length == 0)
+    return AGB_BUNDLE_MORE;
   if (memcmp (data, signature_start, MIN (length, strlen (signature_start))) != 0)
     return AGB_BUNDLE_NONE;
   if (length < whole)

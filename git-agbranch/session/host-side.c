@@ -252,7 +252,6 @@ static gboolean
 check_copied (AgbRepo *repo, const char *path, GError **error)
 {
   const char *root = agb_repo_work_tree (repo);
-  g_autofree char *whole = g_build_filename (root, path, NULL);
 
   if (is_in_git_folder (path))
     return refuse_path (error, path, "lies in a git folder", "copy files of the work tree only");
