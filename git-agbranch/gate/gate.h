@@ -43,6 +43,16 @@ gboolean agb_gate_check (AgbGate *gate, GError **error);
 /* The findings, each once, as "RULE: PATH" with the path escaped; NULL-ended; belongs to GATE. */
 const char *const *agb_gate_findings (AgbGate *gate);
 
+/* A finding of the caller's own; what agb_gate_findings gave before is not valid any more. */
+void agb_gate_add_finding (AgbGate *gate, const char *kind, const char *path);
+
+/* Call FUNC with each new blob of at most LIMIT bytes, once, with one of its paths (hostile, as its
+ * CONTENT): what the commits from old to NEW brought, whatever later ones did with it. */
+typedef void (*AgbGateBlobFunc) (const char *path, const char *content, gsize length,
+                                 gpointer data);
+gboolean agb_gate_foreach_new_blob (AgbGate *gate, guint64 limit, AgbGateBlobFunc func,
+                                    gpointer data, GError **error);
+
 /* TRUE in *ret when ANCESTOR is reachable from DESCENDANT, of which either may lie in the quarantine. */
 gboolean agb_gate_is_ancestor (AgbGate *gate, const char *ancestor, const char *descendant,
                                gboolean *ret, GError **error);

@@ -158,10 +158,8 @@ static gboolean
 send_wanted (AgbRepo *repo, const char *base, char **envp, AgbChild *pack, GError **error)
 {
   const char *argv[] = { "git", "rev-list", "--objects", "--missing=allow-promisor", base, NULL };
-  const AgbChildSpec spec = { .argv = argv,
-                              .envp = envp,
-                              .stdout_fd = pack->stdin_fd,
-                              .timeout_ms = AGB_TIMEOUT_LONG };
+  const AgbChildSpec spec
+      = { .argv = argv, .envp = envp, .stdout_fd = pack->stdin_fd, .timeout_ms = AGB_TIMEOUT_LONG };
   g_autofree char *input = g_strconcat (base, "\n", NULL);
   gboolean sent;
 
@@ -178,8 +176,9 @@ static gboolean
 send_pack (AgbRepo *repo, const char *base, const char *border, AgbGuestProcess *process,
            GError **error)
 {
-  const char *argv[] = { "git", "pack-objects", "--stdout", "-q", "--delta-base-offset",
-                         agb_repo_is_partial (repo) ? NULL : "--revs", NULL };
+  const char *argv[] = { "git", "pack-objects",        "--stdout",
+                         "-q",  "--delta-base-offset", agb_repo_is_partial (repo) ? NULL : "--revs",
+                         NULL };
   g_auto (GStrv) envp = agb_repo_plumbing_env (repo);
   AgbChildSpec spec
       = { .argv = argv, .envp = envp, .stdout_fd = process->stdin_fd, .stderr_fd = STDERR_FILENO };

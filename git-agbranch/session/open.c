@@ -10,6 +10,7 @@
 #include "session/clone.h"
 #include "session/host-side.h"
 #include "session/journal.h"
+#include "session/lfs.h"
 #include "session/notes.h"
 #include "session/seed-folder.h"
 #include "session/submodules.h"
@@ -335,6 +336,7 @@ seed_clone (Opening *opening, GError **error)
   guint borrowed = opening->borrowed != NULL ? g_strv_length (opening->borrowed) : 0;
 
   if (!agb_clone_seed (opening->runtime, session, repo, settings, borrowed, error)
+      || !agb_lfs_seed (opening->runtime, session, repo, settings, progress, error)
       || !agb_submodules_seed (opening->runtime, session, settings, opening->submodules, progress,
                                error))
     return FALSE;

@@ -6,6 +6,7 @@
 #include "core/paths.h"
 #include "gate/gate.h"
 #include "session/clone.h"
+#include "session/lfs.h"
 #include "session/sync.h"
 
 #include <string.h>
@@ -39,7 +40,8 @@ receive (AgbHeld *held, AgbGate *gate, const char *oid, const char *const *haves
       = agb_clone_pack_start (held->runtime, held->session, oid, haves, error);
 
   return process != NULL && agb_gate_receive (gate, process->stdout_fd, error)
-         && agb_clone_pack_end (process, error) && agb_gate_check (gate, error);
+         && agb_clone_pack_end (process, error) && agb_gate_check (gate, error)
+         && agb_lfs_bring (held, gate, error);
 }
 
 /* STEP with what recovery needs for it.  Without JOURNAL: the repository is not the session's own, and
@@ -81,9 +83,9 @@ staged_file (AgbHeld *held, gint64 number, gboolean own, GError **error)
 {
   g_autofree char *sum
       = g_compute_checksum_for_string (G_CHECKSUM_SHA256, held->session->guest_workspace_path, -1);
-  g_autofree char *file = own ? g_strdup_printf ("rescue-%" G_GINT64_FORMAT ".bundle", number)
-                              : g_strdup_printf ("rescue-%.8s-%" G_GINT64_FORMAT ".bundle", sum,
-                                                 number);
+  g_autofree char *file
+      = own ? g_strdup_printf ("rescue-%" G_GINT64_FORMAT ".bundle", number)
+            : g_strdup_printf ("rescue-%.8s-%" G_GINT64_FORMAT ".bundle", sum, number);
 
   return agb_state_path (error, "staging", held->session->name, file, NULL);
 }

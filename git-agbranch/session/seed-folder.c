@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glib-unix.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -201,18 +202,29 @@ send_files (Seeding *seeding, const char *path, char **names, int fd, GError **e
 
 /* Run ARGV in the guest with the tar stream on its stdin. */
 static gboolean
-stream_to_guest (AgbRuntime *runtime, const AgbSession *session, const char *const *argv,
-                 Seeding *seeding, const char *path, char **names, GError **error)
+send_and_wait (AgbRuntime *runtime, const AgbSession *session, const char *const *argv,
+               Seeding *seeding, const char *path, char **names, int *ret_status, GError **error)
 {
   AgbExecSpec spec = { .argv = argv };
   g_autoptr (AgbGuestProcess) process = agb_guest_exec (runtime, session->vm_name, &spec, error);
-  int status = 0;
 
-  if (process == NULL
-      || (path != NULL && !send_files (seeding, path, names, process->stdin_fd, error)))
+  if (process == NULL)
+    return FALSE;
+  /* libarchive takes "not now" for an error. */
+  g_unix_set_fd_nonblocking (process->stdin_fd, FALSE, NULL);
+  if (path != NULL && !send_files (seeding, path, names, process->stdin_fd, error))
     return FALSE;
   agb_close (&process->stdin_fd);
-  if (!agb_guest_process_wait (process, agb_deadline_in (AGB_TIMEOUT_LONG), &status, error))
+  return agb_guest_process_wait (process, agb_deadline_in (AGB_TIMEOUT_LONG), ret_status, error);
+}
+
+static gboolean
+stream_to_guest (AgbRuntime *runtime, const AgbSession *session, const char *const *argv,
+                 Seeding *seeding, const char *path, char **names, GError **error)
+{
+  int status = 0;
+
+  if (!send_and_wait (runtime, session, argv, seeding, path, names, &status, error))
     return FALSE;
   if (status == 0)
     return TRUE;
@@ -278,4 +290,14 @@ agb_seed_paths (AgbRuntime *runtime, const AgbSession *session, AgbSettings *set
   g_ptr_array_add (argv, NULL);
   return stream_to_guest (runtime, session, (const char *const *)argv->pdata, &seeding, root, paths,
                           error);
+}
+
+gboolean
+agb_send_files (AgbRuntime *runtime, const AgbSession *session, const char *const *argv,
+                const char *root, char **names, int *ret_status, AgbProgress *progress,
+                GError **error)
+{
+  Seeding seeding = { .progress = progress };
+
+  return send_and_wait (runtime, session, argv, &seeding, root, names, ret_status, error);
 }

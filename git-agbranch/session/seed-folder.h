@@ -23,3 +23,9 @@ gboolean agb_seed_folder (AgbRuntime *runtime, const AgbSession *session, AgbSet
  * the clone is told to ignore them. */
 gboolean agb_seed_paths (AgbRuntime *runtime, const AgbSession *session, AgbSettings *settings,
                          const char *root, char **paths, AgbProgress *progress, GError **error);
+
+/* Run ARGV in the guest of SESSION with the files NAMES below ROOT as a tar stream on its stdin; its exit
+ * status is in *RET_STATUS. */
+gboolean agb_send_files (AgbRuntime *runtime, const AgbSession *session, const char *const *argv,
+                         const char *root, char **names, int *ret_status, AgbProgress *progress,
+                         GError **error);

@@ -108,8 +108,7 @@ add_submodule (AgbRepo *repo, const char *commit, const char *above, guint depth
   if (submodule->git_dir == NULL || depth + 1 >= NESTING_MAX)
     return TRUE;
   g_autoptr (AgbRepo) inner = agb_repo_open (submodule->git_dir, FALSE, error);
-  return inner != NULL
-         && collect (inner, submodule->oid, submodule->path, depth + 1, found, error);
+  return inner != NULL && collect (inner, submodule->oid, submodule->path, depth + 1, found, error);
 }
 
 static gboolean
@@ -118,8 +117,8 @@ collect (AgbRepo *repo, const char *commit, const char *above, guint depth, GPtr
 {
   g_autofree char *blob = g_strconcat (commit, ":.gitmodules", NULL);
   const char *exists[] = { "cat-file", "-e", blob, NULL };
-  const char *list[] = { "config", "--blob", blob, "--null", "--get-regexp",
-                         "^submodule\\..*\\.path$", NULL };
+  const char *list[]
+      = { "config", "--blob", blob, "--null", "--get-regexp", "^submodule\\..*\\.path$", NULL };
   g_autofree char *output = NULL;
 
   /* A file that git cannot read names no submodule either. */

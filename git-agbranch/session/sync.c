@@ -8,6 +8,7 @@
 #include "gate/gate.h"
 #include "session/clone.h"
 #include "session/journal.h"
+#include "session/lfs.h"
 #include "session/start.h"
 
 #include <string.h>
@@ -400,7 +401,7 @@ run_sync (Syncing *sync, GError **error)
   if (sync->outcome->blocked || sync->gate == NULL)
     return write_patch (sync, error);
 
-  if (!agb_gate_check (sync->gate, error))
+  if (!agb_gate_check (sync->gate, error) || !agb_lfs_bring (sync->held, sync->gate, error))
     return FALSE;
   sync->outcome->findings = g_strdupv ((char **)agb_gate_findings (sync->gate));
   if (!write_patch (sync, error) || !agb_gate_run_hook (sync->gate, error))
