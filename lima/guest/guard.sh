@@ -28,6 +28,8 @@ chain () {
 	echo "ct state established,related accept"
 	echo 'oifname "lo" accept'
 	if test "$1" = output; then
+		# Answers of sshd on connections that are older than this table: nobody tracked them.
+		echo "tcp sport 22 accept"
 		echo "udp sport 68 udp dport 67 accept"
 		echo "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } accept"
 	fi

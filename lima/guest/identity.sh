@@ -1,14 +1,15 @@
 #!/bin/sh
-# identity.sh SESSION NOW SEED NEW RESTORED MODE: make a started guest that of SESSION.  Run as root,
+# identity.sh SESSION NOW SEED NEW RESTORED MODE GUARD: make a started guest that of SESSION.  Run as root,
 # after every start and before the guest is handed over.
 #
 # NOW: the host's time; SEED: random bytes of the host as base64.  NEW: 1 at the first start of a
 # clone, whose identity is still that of the base.  RESTORED: 1 when it runs from a saved state, in
 # which even the clock and the random generator are those of the base, and in which Lima still waits
-# for signs of a boot that does not happen.  MODE: the network guard's.
+# for signs of a boot that does not happen.  MODE: the network guard's; GUARD: its text, which may be newer
+# than the base.
 # Prints the version of the agreement, "api N".
 set -eu
-session=$1 now=$2 seed=$3 new=$4 restored=$5 mode=$6
+session=$1 now=$2 seed=$3 new=$4 restored=$5 mode=$6 guard=$7
 host=$(printf %s "$session" | tr ._ --)
 
 test "$restored" = 0 || date -u -s "@$now" >/dev/null
@@ -28,6 +29,11 @@ sed -i -e '/^AGBRANCH_SESSION=/d' -e '/^COMPOSE_PROJECT_NAME=/d' /etc/environmen
 	echo "AGBRANCH_SESSION=$session"
 	echo "COMPOSE_PROJECT_NAME=agbranch-$host"
 } >>/etc/environment
+
+# A connection that is older than this has the environment of before; login shells and `run` read this.
+cat >/etc/profile.d/agbranch.sh <<END
+export AGBRANCH_SESSION='$session' COMPOSE_PROJECT_NAME='agbranch-$host'
+END
 
 if test "$restored" = 1; then
 	device=/dev/disk/by-label/cidata
@@ -54,6 +60,7 @@ if test "$new" = 1; then
 	rm -f /etc/ssh/ssh_host_*_key*
 	ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 fi
+printf '%s' "$guard" >/usr/local/lib/agbranch/guard.sh
 /usr/local/lib/agbranch/guard.sh "$mode"
 echo "api $(cat /etc/agbranch/api)"
 if test "$restored" = 1; then

@@ -51,6 +51,8 @@ lima_machine () {
 	git config --global agbranch.lima.kernel "$AGB_LIMA_IMAGE/vmlinuz"
 	git config --global agbranch.lima.initrd "$AGB_LIMA_IMAGE/initrd"
 	git config --global agbranch.lima.agents none
+	# One processor: an emulated machine gains little from a second, and loses on a busy host.
+	git config --global agbranch.cpus 1
 	git config --global agbranch.memory 1GiB
 	git config --global agbranch.disk 8GiB
 	cleanup lima_remove_everything

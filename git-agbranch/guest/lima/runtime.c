@@ -251,6 +251,7 @@ static gboolean
 set_identity (const AgbLima *lima, const AgbGuestRecord *record, gboolean restored, GError **error)
 {
   g_autofree char *text = agb_asset_read ("guest/identity.sh", error);
+  g_autofree char *guard = text != NULL ? agb_asset_read ("guest/guard.sh", error) : NULL;
   g_autofree char *seed = random_seed ();
   g_autofree char *now = g_strdup_printf ("%.3f", (double)g_get_real_time () / 1e6);
   const char *args[] = { record->session,
@@ -259,10 +260,11 @@ set_identity (const AgbLima *lima, const AgbGuestRecord *record, gboolean restor
                          record->fresh ? "1" : "0",
                          restored ? "1" : "0",
                          record->network != NULL ? record->network : "public",
+                         guard,
                          NULL };
   g_auto (AgbChildResult) result = { 0 };
 
-  if (text == NULL
+  if (guard == NULL
       || !agb_lima_root_script (lima, record->vm_name, "identity.sh", text, args,
                                 IDENTITY_TIMEOUT_MS, &result, error))
     return FALSE;

@@ -22,7 +22,8 @@
 
 enum {
   SIGNAL_TIMEOUT_MS = 5000,
-  ATTEMPT_TIMEOUT_MS = 6000,
+  SHORTEST_CONNECT_SECONDS = 2,
+  LONGEST_CONNECT_SECONDS = 15,
   RETRY_PAUSE_MS = 100,
   SSH_FAILED = 255,
 };
@@ -69,8 +70,8 @@ append_quoted (GString *text, const char *word)
 }
 
 /* What the guest's shell is given: sshd takes one string, so every word is quoted.  The login
- * environment comes first; the shell stays (its traps let it outlive what ends the command), so that a
- * command that a signal ends still has a status. */
+ * environment comes first; the shell stays (its traps let it outlive what ends the command, so that a
+ * command that a signal ends still has a status; what the shell says about that is dropped). */
 static char *
 remote_command (const AgbExecSpec *spec, const char *folder, const char *token)
 {
@@ -79,7 +80,7 @@ remote_command (const AgbExecSpec *spec, const char *folder, const char *token)
                                 "test ! -r $f || . $f </dev/null >/dev/null 2>&1; done; cd");
 
   append_quoted (text, folder);
-  g_string_append (text, " || exit 255; env");
+  g_string_append (text, " || exit 255; exec 3>&2 2>/dev/null; env");
   g_string_append_printf (text, " AGBRANCH_EXEC=%s", token);
   for (const char *const *env = spec->env; env != NULL && *env != NULL; env++)
     append_quoted (text, *env);
@@ -88,7 +89,7 @@ remote_command (const AgbExecSpec *spec, const char *folder, const char *token)
     g_string_append (text, " sh -c 'exec \"$@\"' sh");
   for (const char *const *arg = spec->argv; *arg != NULL; arg++)
     append_quoted (text, *arg);
-  g_string_append (text, "; exit $?");
+  g_string_append (text, " 2>&3 3>&-; exit $?");
   return g_string_free (text, FALSE);
 }
 
@@ -339,11 +340,12 @@ agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec
   return NULL;
 }
 
-gboolean
-agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *argv,
-                   const void *input, gsize input_length, gint64 timeout_ms, AgbChildResult *ret,
-                   GError **error)
+static gboolean
+run_once (const AgbLima *lima, const char *vm_name, const char *const *argv, const void *input,
+          gsize input_length, int connect_seconds, gint64 timeout_ms, AgbChildResult *ret,
+          GError **error)
 {
+  g_autofree char *limit = g_strdup_printf ("ConnectTimeout=%d", connect_seconds);
   g_autofree char *config = NULL;
   g_autofree char *alias = agb_lima_ssh_alias (vm_name);
   g_autoptr (GString) command = g_string_new (NULL);
@@ -354,7 +356,7 @@ agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *
     append_quoted (command, *argv);
   g_autoptr (GPtrArray) words = ssh_argv (config);
   add_words (words, "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "LogLevel=ERROR",
-             "-o", "ConnectTimeout=2", "--", alias, command->str, NULL);
+             "-o", limit, "--", alias, command->str, NULL);
   g_ptr_array_add (words, NULL);
   AgbChildSpec spec = { .argv = (const char *const *)words->pdata,
                         .timeout_ms = timeout_ms,
@@ -363,19 +365,30 @@ agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *
   return agb_child_run (&spec, ret, error);
 }
 
+gboolean
+agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *argv,
+                   const void *input, gsize input_length, gint64 timeout_ms, AgbChildResult *ret,
+                   GError **error)
+{
+  return run_once (lima, vm_name, argv, input, input_length, LONGEST_CONNECT_SECONDS, timeout_ms,
+                   ret, error);
+}
+
 /* A fresh connection each time: the host's side of the forward accepts at once and then waits for the
- * guest with growing pauses. */
+ * guest with growing pauses.  The first tries are short, so that none sits in such a pause; later ones
+ * leave time for the handshake on a slow machine. */
 gboolean
 agb_lima_ssh_wait (const AgbLima *lima, const char *vm_name, gint64 deadline_usec, GError **error)
 {
   static const char *const argv[] = { "true", NULL };
 
-  for (;;)
+  for (int seconds = SHORTEST_CONNECT_SECONDS;;
+       seconds = MIN (seconds + 1, LONGEST_CONNECT_SECONDS))
     {
       g_auto (AgbChildResult) result = { 0 };
       g_autoptr (GError) problem = NULL;
 
-      if (agb_lima_ssh_once (lima, vm_name, argv, NULL, 0, ATTEMPT_TIMEOUT_MS, &result, &problem)
+      if (run_once (lima, vm_name, argv, NULL, 0, seconds, 3000 * seconds, &result, &problem)
           && result.status == 0)
         return TRUE;
       if (agb_interrupted (error))

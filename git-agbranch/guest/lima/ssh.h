@@ -13,8 +13,8 @@ char *agb_lima_ssh_alias (const char *vm_name);
 AgbGuestProcess *agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec,
                                 GError **error);
 
-/* Run ARGV with INPUT to its end and capture it, over a connection of its own with a short time for
- * connecting: for a guest that is just coming up. AGB_ERROR_RUNTIME when it does not answer. */
+/* Run ARGV with INPUT to its end and capture it, over a connection of its own: for a guest that is
+ * just coming up.  ssh's own failure is status 255. */
 gboolean agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *argv,
                             const void *input, gsize input_length, gint64 timeout_ms,
                             AgbChildResult *ret, GError **error);
