@@ -100,6 +100,27 @@ for place in /tmp /dev/shm /run/user/1000; do
 	"
 done
 
+if test "$(id -u)" = 0
+then
+	test_set_prereq ROOT
+else
+	say "# only root can bound the number of files in /tmp"
+fi
+for place in /tmp /dev/shm /run/user/1000; do
+	test_expect_success ROOT "the number of files in $place is bounded" "
+		expect_code 1 in_guest python3 -c '
+import os, sys
+try:
+    for i in range(200000):
+        os.mkfifo(\"$place/%d\" % i)
+except OSError as e:
+    sys.exit(e.strerror)
+' &&
+		grep 'No space left' err &&
+		expect_code 0 in_guest sh -c 'cd $place && find . -type p -delete'
+	"
+done
+
 test_expect_success 'one file in the home ends at the limit for a file' '
 	{ in_guest sh -c "head -c 80000000 /dev/zero >~/fill" >out 2>err || :; } &&
 	expect_code 0 in_guest stat -c %s fill &&

@@ -42,7 +42,9 @@ typedef struct {
   gboolean sandbox;    /* workspace ~/sandbox/<s>, not ~/workspaces/<s>/repo */
   gint64 cpus;
   guint64 memory_bytes;
-  guint64 disk_bytes; /* 0: the runtime's default */
+  guint64 disk_bytes;   /* 0: the runtime's default */
+  gboolean disk_wanted; /* the user named the disk: worth a file system of its own */
+  gint64 pids;          /* most processes; 0: the runtime's default */
   gboolean
       limits_wanted;   /* the user named cpus, memory or disk: say when they cannot be enforced */
   const char *network; /* "public", "open", "none" */

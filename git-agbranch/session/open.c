@@ -303,18 +303,23 @@ make_guest (Opening *opening, GError **error)
 {
   const AgbOpenRequest *request = opening->request;
   const AgbSession *session = opening->session;
-  AgbGuestSpec spec = { .session = session->name,
-                        .vm_name = session->vm_name,
-                        .attempt = session->attempt,
-                        .sandbox = request->sandbox,
-                        .cpus = session->cpus,
-                        .memory_bytes = (guint64)session->memory_bytes,
-                        .disk_bytes = (guint64)session->disk_bytes,
-                        .limits_wanted
-                        = request->cpus > 0 || request->memory_bytes > 0 || request->disk_bytes > 0,
-                        .network = session->network,
-                        .image = session->image,
-                        .object_dirs = (const char *const *)opening->borrowed };
+  AgbGuestSpec spec = {
+    .session = session->name,
+    .vm_name = session->vm_name,
+    .attempt = session->attempt,
+    .sandbox = request->sandbox,
+    .cpus = session->cpus,
+    .memory_bytes = (guint64)session->memory_bytes,
+    .disk_bytes = (guint64)session->disk_bytes,
+    .disk_wanted
+    = request->disk_bytes > 0
+      || !g_str_equal (agb_settings_origin (opening->env->settings, "agbranch.disk"), "default"),
+    .pids = agb_settings_int (opening->env->settings, "agbranch.limits.pids"),
+    .limits_wanted = request->cpus > 0 || request->memory_bytes > 0 || request->disk_bytes > 0,
+    .network = session->network,
+    .image = session->image,
+    .object_dirs = (const char *const *)opening->borrowed
+  };
 
   return opening->runtime->klass->create (opening->runtime, &spec, opening->env->progress, error);
 }

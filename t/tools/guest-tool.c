@@ -1,6 +1,7 @@
 /* Drives the bwrap runtime by command line, for tests below the verbs:
  *
- *   guest-tool create SESSION [key=value …]   attempt network memory cpus disk object_dir sandbox
+ *   guest-tool create SESSION [key=value …]   attempt network memory cpus disk
+ *                                            own_disk pids object_dir sandbox
  *   guest-tool start|stop|kill|status SESSION
  *   guest-tool destroy SESSION KEY
  *   guest-tool list
@@ -55,6 +56,10 @@ create (AgbRuntime *runtime, const char *session, const char *vm_name, char **op
           if (!agb_size_parse (value, 1 << 20, &spec.memory_bytes, error))
             return FALSE;
         }
+      else if (g_str_equal (*options, "pids"))
+        spec.pids = g_ascii_strtoll (value, NULL, 10);
+      else if (g_str_equal (*options, "own_disk"))
+        spec.disk_wanted = g_str_equal (value, "1");
       else if (g_str_equal (*options, "disk")
                && !agb_size_parse (value, 1 << 20, &spec.disk_bytes, error))
         return FALSE;

@@ -62,6 +62,9 @@ spec_from_json (const cJSON *object, const char *from, AgbBwrapSpec *spec, GErro
       || !agb_json_get_int64 (object, "limits_wanted", from, AGB_ERROR_RUNTIME, &wanted, error)
       || !agb_json_get_int64 (object, "uid", from, AGB_ERROR_RUNTIME, &uid, error))
     return FALSE;
+  if (!agb_json_get_int64 (object, "pids", from, AGB_ERROR_RUNTIME, &spec->pids, NULL))
+    spec->pids = AGB_BWRAP_PIDS; /* written by an earlier version */
+  spec->own_disk = cJSON_IsTrue (cJSON_GetObjectItemCaseSensitive (object, "own_disk"));
   spec->sandbox = sandbox != 0;
   spec->limits_wanted = wanted != 0;
   spec->memory_bytes = (guint64)memory;
@@ -118,6 +121,8 @@ agb_bwrap_spec_save (const char *state_root, const AgbBwrapSpec *spec, GError **
   cJSON_AddNumberToObject (object, "memory", (double)spec->memory_bytes);
   cJSON_AddNumberToObject (object, "disk", (double)spec->disk_bytes);
   cJSON_AddNumberToObject (object, "limits_wanted", spec->limits_wanted);
+  cJSON_AddNumberToObject (object, "pids", (double)spec->pids);
+  cJSON_AddBoolToObject (object, "own_disk", spec->own_disk);
   agb_json_add_string (object, "network", spec->network);
   agb_json_add_string (object, "image", spec->image);
   agb_json_add_strv (object, "object_dirs", (const char *const *)spec->object_dirs);

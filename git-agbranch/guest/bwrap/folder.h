@@ -2,6 +2,7 @@
  *
  *   spec.json  what the guest is made from, and its key; written once, durably, before anything else
  *   home/      /home/agent of the guest: the only thing here that a guest ever sees
+ *   disk.img   what is mounted over home/ where the disk has a limit of its own (disk.h)
  *   lock       held by the keeper as long as it lives (core/lock.h)
  *   busy       held by the runtime while it starts, stops or destroys
  *   sock       the exec socket; there exactly from readiness on
@@ -19,6 +20,8 @@
 
 #define AGB_BWRAP_AGENT_UID "1000"
 
+enum { AGB_BWRAP_PIDS = 4096 }; /* where nothing else is said */
+
 typedef struct {
   char *key; /* "<session>.<attempt>" */
   char *session;
@@ -31,6 +34,8 @@ typedef struct {
   char *network;
   char *image;        /* a folder that is used in place of the host's /; NULL: the host's */
   char **object_dirs; /* never NULL */
+  gboolean own_disk;  /* home/ lies in disk.img (disk.h) */
+  gint64 pids;        /* most processes */
   guint32 uid;        /* the guest's uid on the host; 0: the caller's own */
 } AgbBwrapSpec;
 

@@ -328,6 +328,7 @@ start_sandbox (Keeper *keeper, GError **error)
     .home = keeper->mounts.home,
     .object_dirs = (const char *const *)keeper->mounts.object_dirs,
     .execd = keeper->mounts.execd,
+    .memory = keeper->mounts.memory,
     .own_network = !keeper->has_network,
     .limits = (const char *const *)keeper->limits.execd_limits,
   };

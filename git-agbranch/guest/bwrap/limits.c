@@ -11,7 +11,6 @@
 #define CGROUP_TOP "/sys/fs/cgroup"
 
 enum {
-  MAX_PROCESSES = 4096,
   CPU_PERIOD_USEC = 100000,
   REMOVE_TRIES = 100,
   REMOVE_PAUSE_USEC = 10 * 1000,
@@ -127,7 +126,7 @@ use_v1 (Plan *plan)
       write_number (memory, "memory.memsw.limit_in_bytes", spec->memory_bytes);
       plan->memory = will_join (plan, memory);
     }
-  if (pids != NULL && write_number (pids, "pids.max", MAX_PROCESSES))
+  if (pids != NULL && write_number (pids, "pids.max", (guint64)spec->pids))
     plan->processes = will_join (plan, pids);
   if (cpu != NULL && write_number (cpu, "cpu.cfs_period_us", CPU_PERIOD_USEC)
       && write_number (cpu, "cpu.cfs_quota_us", (guint64)spec->cpus * CPU_PERIOD_USEC))
@@ -157,7 +156,7 @@ use_v2 (Plan *plan)
   plan->memory = spec->memory_bytes > 0 && write_number (group, "memory.max", spec->memory_bytes);
   if (plan->memory)
     write_value (group, "memory.swap.max", "0");
-  plan->processes = write_number (group, "pids.max", MAX_PROCESSES);
+  plan->processes = write_number (group, "pids.max", (guint64)spec->pids);
   plan->cpu = spec->cpus > 0 && write_value (group, "cpu.max", cpu);
 }
 
@@ -166,14 +165,14 @@ execd_limits (const Plan *plan)
 {
   const AgbBwrapSpec *spec = plan->spec;
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  g_autofree char *processes = g_strdup_printf ("processes=%d", MAX_PROCESSES);
+  g_autofree char *processes = g_strdup_printf ("processes=%" G_GINT64_FORMAT, spec->pids);
   g_autofree char *data = g_strdup_printf ("data=%" G_GUINT64_FORMAT, spec->memory_bytes);
   g_autofree char *file = g_strdup_printf ("file=%" G_GUINT64_FORMAT, spec->disk_bytes);
 
   g_strv_builder_add_many (builder, "core=0", processes, NULL);
   if (!plan->memory && spec->memory_bytes > 0)
     g_strv_builder_add (builder, data);
-  if (spec->disk_bytes > 0)
+  if (spec->disk_bytes > 0 && !spec->own_disk)
     g_strv_builder_add (builder, file);
   return g_strv_builder_end (builder);
 }
@@ -190,7 +189,7 @@ describe (const Plan *plan)
     g_string_append (text, ", memory for each process only");
   if (!plan->cpu)
     g_string_append (text, ", cpus not at all");
-  if (plan->spec->disk_bytes > 0)
+  if (plan->spec->disk_bytes > 0 && !plan->spec->own_disk)
     g_string_append (text, ", disk for each file only");
   return text->len == 0 ? NULL
                         : g_strdup_printf ("this sandbox keeps its limits in part: %s",
@@ -220,7 +219,9 @@ agb_bwrap_limits_prepare (const AgbBwrapSpec *spec, const char *state_root, AgbB
                                   plan.memory              ? "enforced"
                                   : spec->memory_bytes > 0 ? "advisory"
                                                            : "none",
-                                  spec->disk_bytes > 0 ? "advisory" : "none");
+                                  spec->own_disk         ? "enforced"
+                                  : spec->disk_bytes > 0 ? "advisory"
+                                                         : "none");
   if (!agb_bwrap_write (state_root, spec->vm_name, "limits", limits.words, error))
     return FALSE;
   *ret = limits;

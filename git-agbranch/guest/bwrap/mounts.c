@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/io.h"
+#include "guest/bwrap/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,12 +16,18 @@
 /* admin-guide/devices.txt of the kernel */
 enum { TUN_MAJOR = 10, TUN_MINOR = 200 };
 
+enum {
+  LEAST_TMP_BYTES = 64 * 1024 * 1024,
+  BYTES_FOR_A_FILE = 4096, /* an empty one takes a quarter of it from the kernel's memory */
+};
+
 void
 agb_bwrap_mounts_clear (AgbBwrapMounts *mounts)
 {
   g_clear_pointer (&mounts->home, g_free);
   g_clear_pointer (&mounts->object_dirs, g_strfreev);
   g_clear_pointer (&mounts->execd, g_free);
+  g_clear_pointer (&mounts->memory, g_free);
 }
 
 void
@@ -143,6 +150,39 @@ bind_parts (const char *top, GArray *fds, AgbBwrapMounts *ret, GError **error)
   return TRUE;
 }
 
+guint64
+agb_bwrap_mounts_tmp_bytes (const AgbBwrapSpec *spec)
+{
+  return MAX (spec->memory_bytes / 2, (guint64)LEAST_TMP_BYTES);
+}
+
+static gboolean
+mount_memory (const char *folder, const char *name, const char *mode, guint64 bytes, guint32 uid,
+              GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  g_autofree char *options = g_strdup_printf ("mode=%s,uid=%u,gid=%u,size=%" G_GUINT64_FORMAT
+                                              ",nr_inodes=%" G_GUINT64_FORMAT,
+                                              mode, uid, uid, bytes, bytes / BYTES_FOR_A_FILE);
+
+  if (mkdir (path, 0755) != 0
+      || mount ("agbranch", path, "tmpfs", MS_NOSUID | MS_NODEV, options) != 0)
+    return set_mount_error (error, "mount", path);
+  return TRUE;
+}
+
+/* bwrap can bound a tmpfs in bytes only. */
+static gboolean
+make_memory (const AgbBwrapSpec *spec, const char *top, AgbBwrapMounts *ret, GError **error)
+{
+  guint64 bytes = agb_bwrap_mounts_tmp_bytes (spec);
+
+  ret->memory = g_strdup (top);
+  return mount_memory (ret->memory, "tmp", "1777", bytes, spec->uid, error)
+         && mount_memory (ret->memory, "shm", "1777", bytes / 2, spec->uid, error)
+         && mount_memory (ret->memory, "run", "0755", AGB_BWRAP_RUN_BYTES, spec->uid, error);
+}
+
 gboolean
 agb_bwrap_mounts_private (const AgbBwrapSpec *spec, const char *state_root, const char *execd,
                           AgbBwrapMounts *ret, GError **error)
@@ -167,7 +207,8 @@ agb_bwrap_mounts_private (const AgbBwrapSpec *spec, const char *state_root, cons
     return FALSE;
   if (mount ("agbranch", top, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") != 0)
     return set_mount_error (error, "cover", top);
-  if (!bind_parts (top, fds, &mounts, error))
+  if (!bind_parts (top, fds, &mounts, error) || !make_memory (spec, top, &mounts, error)
+      || (spec->own_disk && !agb_bwrap_disk_mount (spec, state_root, mounts.home, error)))
     return FALSE;
   *ret = mounts;
   mounts = (AgbBwrapMounts){ 0 };

@@ -9,10 +9,13 @@
 
 #include "guest/bwrap/folder.h"
 
+enum { AGB_BWRAP_RUN_BYTES = 16 * 1024 * 1024 }; /* of /run */
+
 typedef struct {
   char *home;
   char **object_dirs;
   char *execd;
+  char *memory; /* a folder with tmp, run and shm, bounded in bytes and files; NULL: bwrap's own */
 } AgbBwrapMounts;
 
 void agb_bwrap_mounts_clear (AgbBwrapMounts *mounts);
@@ -26,6 +29,9 @@ void agb_bwrap_mounts_plain (const AgbBwrapSpec *spec, const char *state_root, c
  * outside.  AGB_ERROR_RUNTIME. */
 gboolean agb_bwrap_mounts_private (const AgbBwrapSpec *spec, const char *state_root,
                                    const char *execd, AgbBwrapMounts *ret, GError **error);
+
+/* How much of memory may lie in /tmp, and half of it in /dev/shm. */
+guint64 agb_bwrap_mounts_tmp_bytes (const AgbBwrapSpec *spec);
 
 /* After agb_bwrap_mounts_private: a /dev/net/tun that the guest's uid may open, in this process's mount
  * namespace only.  The guest has a /dev of its own, without it. */

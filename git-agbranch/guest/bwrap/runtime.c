@@ -7,6 +7,7 @@
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/time.h"
+#include "guest/bwrap/disk.h"
 #include "guest/bwrap/folder.h"
 #include "guest/bwrap/limits.h"
 
@@ -72,6 +73,7 @@ spec_fill (AgbBwrapSpec *ret, const AgbGuestSpec *spec)
     .memory_bytes = spec->memory_bytes,
     .disk_bytes = spec->disk_bytes,
     .limits_wanted = spec->limits_wanted,
+    .pids = spec->pids > 0 ? spec->pids : AGB_BWRAP_PIDS,
     .network = g_strdup (spec->network != NULL ? spec->network : "none"),
     .image = g_strdup (spec->image),
     .object_dirs
@@ -96,7 +98,7 @@ make_home (AgbRuntime *runtime, const AgbBwrapSpec *spec, GError **error)
   for (gsize i = 0; i < G_N_ELEMENTS (made); i++)
     if (lchown (made[i], spec->uid, spec->uid) != 0)
       return agb_error_set_errno (error, errno, "give to the guest", made[i]);
-  return TRUE;
+  return !spec->own_disk || agb_bwrap_disk_make (spec, root_of (runtime), error);
 }
 
 static gboolean
@@ -139,6 +141,7 @@ bwrap_create (AgbRuntime *runtime, const AgbGuestSpec *wanted, AgbProgress *prog
     }
   if (found)
     return make_home (runtime, &found_spec, error);
+  spec.own_disk = wanted->disk_wanted && spec.disk_bytes > 0 && agb_bwrap_disk_missing () == NULL;
   if (geteuid () == 0 && !agb_bwrap_guest_uid (spec.vm_name, &spec.uid, error))
     return FALSE;
   return agb_fault_point ("bwrap: write spec", error)
@@ -301,7 +304,8 @@ bwrap_start (AgbRuntime *runtime, const char *vm_name, AgbProgress *progress, GE
   /* What is left of an earlier run (its starter was killed, or its keeper) goes first. */
   if (state != AGB_GUEST_STOPPED && !kill_sandbox (runtime, vm_name, error))
     return FALSE;
-  return start_keeper (runtime, vm_name, progress, error);
+  return agb_bwrap_disk_wait (root_of (runtime), vm_name, error)
+         && start_keeper (runtime, vm_name, progress, error);
 }
 
 /* --- stop --- */
@@ -373,7 +377,8 @@ stop_locked (AgbRuntime *runtime, const char *vm_name, gboolean force, GError **
     return FALSE;
   if (!force && state == AGB_GUEST_RUNNING)
     agb_bwrap_ask_to_end (root_of (runtime), vm_name, STOP_GRACE_MS);
-  return kill_sandbox (runtime, vm_name, error);
+  return kill_sandbox (runtime, vm_name, error)
+         && agb_bwrap_disk_wait (root_of (runtime), vm_name, error);
 }
 
 static gboolean
@@ -399,7 +404,8 @@ remove_folder (AgbRuntime *runtime, const char *vm_name, GError **error)
   g_autofree char *parent = g_path_get_dirname (folder);
 
   agb_bwrap_limits_remove (root_of (runtime), vm_name); /* of a killed keeper */
-  return agb_fault_point ("bwrap: remove home", error) && agb_remove_tree (home, error)
+  return agb_bwrap_disk_wait (root_of (runtime), vm_name, error)
+         && agb_fault_point ("bwrap: remove home", error) && agb_remove_tree (home, error)
          && agb_fault_point ("bwrap: remove session folder", error)
          && agb_remove_tree (folder, error) && agb_fsync_folder (parent, error);
 }

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/io.h"
+#include "guest/bwrap/mounts.h"
 #include "guest/bwrap/network.h"
 #include "guest/bwrap/protocol.h"
 #include "guest/bwrap/seccomp.h"
@@ -17,11 +18,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-enum {
-  SMALL_TMPFS = 16 * 1024 * 1024,
-  LEAST_TMPFS = 64 * 1024 * 1024,
-};
 
 /* The command line under way, and the descriptors that it names. */
 typedef struct {
@@ -83,9 +79,17 @@ add_text (Arguments *arguments, const char *option, const char *path, const char
   add (arguments, "--perms", "0444", option, fd, path, NULL);
 }
 
+/* A tmpfs at PATH; where the keeper has mounted one with a bound on files too (NAME), that one. */
 static void
-add_tmpfs (Arguments *arguments, const char *path, const char *mode, guint64 bytes)
+add_tmpfs (Arguments *arguments, const AgbBwrapSandbox *sandbox, const char *name, const char *path,
+           const char *mode, guint64 bytes)
 {
+  if (sandbox->memory != NULL)
+    {
+      g_autofree char *mounted = g_build_filename (sandbox->memory, name, NULL);
+      add (arguments, "--bind", mounted, path, NULL);
+      return;
+    }
   g_autofree char *size = g_strdup_printf ("%" G_GUINT64_FORMAT, bytes);
 
   add (arguments, "--perms", mode, "--size", size, "--tmpfs", path, NULL);
@@ -213,15 +217,15 @@ add_proc (Arguments *arguments)
 static void
 add_writable (Arguments *arguments, const AgbBwrapSandbox *sandbox)
 {
-  guint64 half = MAX (sandbox->spec->memory_bytes / 2, (guint64)LEAST_TMPFS);
+  guint64 bytes = agb_bwrap_mounts_tmp_bytes (sandbox->spec);
 
   add (arguments, "--dev", "/dev", NULL);
-  add_tmpfs (arguments, "/dev/shm", "1777", half / 2);
+  add_tmpfs (arguments, sandbox, "shm", "/dev/shm", "1777", bytes / 2);
   add (arguments, "--remount-ro", "/dev", NULL);
-  add_tmpfs (arguments, "/run", "0755", SMALL_TMPFS);
+  add_tmpfs (arguments, sandbox, "run", "/run", "0755", AGB_BWRAP_RUN_BYTES);
   add (arguments, "--perms", "0700", "--dir", "/run/user/" AGB_BWRAP_AGENT_UID, "--ro-bind",
        sandbox->execd, "/run/agb/execd", NULL);
-  add_tmpfs (arguments, "/tmp", "1777", half);
+  add_tmpfs (arguments, sandbox, "tmp", "/tmp", "1777", bytes);
   add (arguments, "--dir", "/var", "--symlink", "../tmp", "/var/tmp", "--dir", "/root", "--bind",
        sandbox->home, AGB_GUEST_HOME, "--chdir", AGB_GUEST_HOME, NULL);
 }

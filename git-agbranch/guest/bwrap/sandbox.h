@@ -12,6 +12,7 @@ typedef struct {
   const char *home;
   const char *const *object_dirs;
   const char *execd;
+  const char *memory;   /* AgbBwrapMounts.memory */
   gboolean own_network; /* bwrap makes an empty network namespace; otherwise SETUP has made one */
   const char *const *limits; /* arguments of execd, "processes=4096" */
 } AgbBwrapSandbox;
