@@ -41,8 +41,7 @@ rescue (AgbHeld *held, AgbJournal *journal, gboolean discard, AgbRescue *ret, GE
   if (agb_session_start (held->env, held->session, held->runtime, NULL, &problem)
       /* Nothing of the agent's may come in between saving and destroying. */
       && agb_tmux_kill_window (held->runtime, held->session, AGB_AGENT_WINDOW, &problem)
-      && agb_rescue_save (held, journal, ret, &problem)
-      && agb_submodules_rescue (held, &problem))
+      && agb_rescue_save (held, journal, ret, &problem) && agb_submodules_rescue (held, &problem))
     return TRUE;
   if (!discard || agb_interrupt_signal () != 0 || !is_of_the_guest (problem))
     {
