@@ -173,8 +173,9 @@ test_expect_success 'an instance folder that somebody removed: doctor names it, 
 test_expect_success 'an instance of that name that is not ours is not touched' '
 	mkdir -p "$LIMA_HOME/agbranch-three" && echo mine >"$LIMA_HOME/agbranch-three/note" &&
 	test_when_finished "rm -rf \"\$LIMA_HOME/agbranch-three\"" &&
-	test_must_fail git agbranch open three 2>err &&
-	grep "agbranch-three" err &&
+	expect_code 1 git agbranch open three &&
+	grep "a guest .agbranch-three. is there already" err &&
+	git agbranch ps -a --json >out && json_is "[.[] | select(.name == \"three\")] | length" 0 &&
 	test "$(cat "$LIMA_HOME/agbranch-three/note")" = mine
 '
 

@@ -42,7 +42,9 @@ look_at_guest (const char *vm_name, const char *key, AgbGuestState guest, gpoint
   const AgbSession *session = session_of_guest (state, vm_name);
 
   (void)key;
-  (void)guest;
+  /* A session without its guest is told as one. */
+  if (guest == AGB_GUEST_LOST && session != NULL && is_live (session))
+    return;
   g_hash_table_add (state->guests, g_strdup (vm_name));
   if (session == NULL || !is_live (session))
     g_string_append_printf (state->orphans, "%s%s", state->orphans->len > 0 ? ", " : "", vm_name);

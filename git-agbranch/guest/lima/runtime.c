@@ -465,6 +465,13 @@ lima_status (AgbRuntime *runtime, const char *vm_name, AgbGuestStatus *ret, GErr
       return TRUE;
     }
   record = agb_guest_record_load (lima->home, vm_name, NULL);
+  if (record == NULL && agb_lima_exists (lima, vm_name))
+    {
+      /* Not ours, and no instance either: nothing that may be taken. */
+      ret->state = AGB_GUEST_FAILED;
+      ret->reason = g_strdup ("a folder of that name, which is no instance, is in Lima's folder");
+      return TRUE;
+    }
   ret->state = record != NULL && record->cloned ? AGB_GUEST_LOST : AGB_GUEST_ABSENT;
   return TRUE;
 }
