@@ -16,7 +16,7 @@ test_expect_success '--with-changes: the guest has them, clean; the host is as i
 	git agbranch open one --with-changes -q &&
 	git status --porcelain >../after && test_cmp ../status ../after &&
 	git ls-files --stage >../after && test_cmp ../index ../after &&
-	! ls .git/agbranch/index-* 2>/dev/null &&
+	! ls -d .git/agbranch/quarantine-* 2>/dev/null &&
 	git agbranch run one -- sh -c "git status --porcelain; tail -n 1 file sub/other; ls" >../got &&
 	grep changed ../got && grep staged ../got && grep "^new" ../got &&
 	! grep -E "^gone|secret|^ M" ../got

@@ -24,6 +24,14 @@ test_expect_success 'detached HEAD, a linked work tree, bare' '
 	git -C tree worktree remove linked
 '
 
+test_expect_success 'safe.bareRepository=explicit: a bare repository has to be named' '
+	git config --global safe.bareRepository explicit &&
+	expect_code 1 git -C bare.git agbranch open explicit && grep "^hint: " err &&
+	git agbranch open --repo bare.git explicit -q && agent_commit explicit file text &&
+	git agbranch close explicit --sync --yes -q && git --git-dir=bare.git branch -q -D agbranch/explicit &&
+	whole_way tree && git config --global --unset safe.bareRepository
+'
+
 test_expect_success 'core.worktree elsewhere' '
 	git init -q --separate-git-dir "$TOP/apart.git" apart &&
 	( cd apart && echo a >a && git add a && git commit -qm a ) &&

@@ -143,7 +143,7 @@ test_expect_success 'agbranch.copy: what is there goes along, relative to the to
 '
 
 test_expect_success 'nothing is left' '
-	repo_is_sound repo && ! ls repo/.git/agbranch/index-* 2>/dev/null && no_process_left
+	repo_is_sound repo && ! ls -d repo/.git/agbranch/quarantine-* 2>/dev/null && no_process_left
 '
 
 test_done

@@ -38,7 +38,7 @@ test_expect_success 'what the agent makes comes back with the sync, checked' '
 	hash=$(cut -d" " -f1 line) && test "$(sum "$(store "$hash")")" = "$hash" && test "$(find host/.git/lfs/objects -type f | wc -l)" = 5 &&
 	git -C host cat-file blob agbranch/one:new.bin | grep "oid sha256:$hash" &&
 	git clone -q host other && ( cd other && git checkout -q agbranch/one && test "$(sum new.bin)" = "$hash" ) &&
-	host_snapshot host >after && test_cmp before after && test -z "$(find host/.git/lfs -name "agbranch-*")"
+	host_snapshot host >after && test_cmp before after && test -z "$(find host/.git/lfs -name "*agbranch-*")"
 '
 
 test_expect_success 'a pointer without its object is named, also one whose object is another' '
@@ -49,7 +49,7 @@ test_expect_success 'a pointer without its object is named, also one whose objec
 	done &&
 	in_guest sh -c "git commit -qm pointers && git reset -q --hard 2>/dev/null && mkdir -p .git/lfs/objects/00/00 && echo lies >.git/lfs/objects/00/00/$lie" &&
 	expect_code 0 git agbranch sync one && grep "lfs-missing: odd-$hash.bin" out && grep "lfs-missing: odd-$lie.bin" out &&
-	! test -e "$(store $hash)" && ! test -e "$(store $lie)" && test -z "$(find host/.git/lfs -name "agbranch-*")"
+	! test -e "$(store $hash)" && ! test -e "$(store $lie)" && test -z "$(find host/.git/lfs -name "*agbranch-*")"
 '
 
 test_expect_success 'more than agbranch.limits.export is named, and comes with the next sync that allows it' '

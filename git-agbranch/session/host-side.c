@@ -130,19 +130,20 @@ commit_with_index (AgbRepo *repo, const char *index, const char *head, char **re
   return TRUE;
 }
 
-/* Copy the index OWN to FD.  With its time: an entry as new as the index itself is looked at again by
+/* Copy the index OWN to COPY.  With its time: an entry as new as the index itself is looked at again by
  * git, and would count as unchanged in an index that is newer. */
 static gboolean
-copy_index (const char *own, int fd, const char *index, GError **error)
+copy_index (const char *own, const char *copy, GError **error)
 {
   agb_autofd int own_fd = open (own, O_RDONLY | O_CLOEXEC);
+  agb_autofd int fd = -1;
   g_autofree char *contents = NULL;
   gsize length = 0;
   struct stat status;
 
-  /* Without an index every file is new to git; an empty one is no index. */
+  /* Without an index every file is new to git. */
   if (own_fd < 0)
-    return unlink (index) == 0;
+    return TRUE;
   if (fstat (own_fd, &status) != 0)
     return agb_error_set_errno (error, errno, "look at", own);
   if (!g_file_get_contents (own, &contents, &length, error))
@@ -150,17 +151,22 @@ copy_index (const char *own, int fd, const char *index, GError **error)
       agb_error_adopt (error, AGB_ERROR_FILE, "cannot read the index: ");
       return FALSE;
     }
+  fd = open (copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return agb_error_set_errno (error, errno, "make", copy);
   const struct timespec times[] = { status.st_mtim, status.st_mtim };
-  if (!agb_write_all (fd, contents, length, index, error))
+  if (!agb_write_all (fd, contents, length, copy, error))
     return FALSE;
-  return futimens (fd, times) == 0 || agb_error_set_errno (error, errno, "set the time of", index);
+  return futimens (fd, times) == 0 || agb_error_set_errno (error, errno, "set the time of", copy);
 }
 
+/* The index that is written is a copy, which knows the unchanged files already.  Its folder is named as
+ * those of the gate are, so that agb_gate_sweep removes what a killed process leaves. */
 gboolean
 agb_commit_changes (AgbRepo *repo, const char *head, char **ret_commit, GError **error)
 {
-  g_autofree char *folder = g_build_filename (agb_repo_common_dir (repo), "agbranch", NULL);
-  g_autofree char *index = g_build_filename (folder, "index-XXXXXX", NULL);
+  g_autofree char *parent = g_build_filename (agb_repo_common_dir (repo), "agbranch", NULL);
+  g_autofree char *folder = g_build_filename (parent, "quarantine-index-XXXXXX", NULL);
   g_autofree char *own = g_build_filename (agb_repo_git_dir (repo), "index", NULL);
 
   if (agb_repo_work_tree (repo) == NULL)
@@ -170,15 +176,14 @@ agb_commit_changes (AgbRepo *repo, const char *head, char **ret_commit, GError *
       agb_error_hint (error, "open without it, or in a work tree: git worktree list");
       return FALSE;
     }
-  if (!agb_mkdirs (folder, 0777, error) || !agb_fault_point ("open: copy the index", error))
+  if (!agb_mkdirs (parent, 0777, error) || !agb_fault_point ("open: copy the index", error))
     return FALSE;
-  agb_autofd int fd = g_mkstemp_full (index, O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return agb_error_set_errno (error, errno, "make", index);
-  gboolean done = copy_index (own, fd, index, error)
-                  && commit_with_index (repo, index, head, ret_commit, error);
-  unlink (index);
-  return done;
+  if (g_mkdtemp (folder) == NULL)
+    return agb_error_set_errno (error, errno, "make folder", folder);
+  g_autofree char *index = g_build_filename (folder, "index", NULL);
+  gboolean done
+      = copy_index (own, index, error) && commit_with_index (repo, index, head, ret_commit, error);
+  return agb_remove_tree (folder, done ? error : NULL) && done;
 }
 
 static gboolean

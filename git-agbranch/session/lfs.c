@@ -301,9 +301,12 @@ bring_object (AgbHeld *held, const char *store, const Pointer *pointer, gboolean
       = g_build_filename (held->session->guest_workspace_path, ".git/lfs/objects", name, NULL);
   const char *argv[] = { "cat", "--", path, NULL };
   const AgbExecSpec spec = { .argv = argv };
-  g_autofree char *temporary = g_build_filename (store, "agbranch-XXXXXX", NULL);
+  /* By that name git-lfs removes what a killed process left. */
+  g_autofree char *file = g_strdup_printf ("%s-agbranch-XXXXXX", pointer->hash);
+  g_autofree char *folder = g_build_filename (store, "tmp", NULL);
+  g_autofree char *temporary = g_build_filename (folder, file, NULL);
 
-  if (!agb_mkdirs (store, 0777, error))
+  if (!agb_mkdirs (folder, 0777, error))
     return FALSE;
   g_autoptr (AgbGuestProcess) process
       = agb_guest_exec (held->runtime, held->session->vm_name, &spec, error);

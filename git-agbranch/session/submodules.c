@@ -4,6 +4,7 @@
 #include "core/escape.h"
 #include "core/names.h"
 #include "core/time.h"
+#include "gate/gate.h"
 #include "guest/transport.h"
 #include "session/clone.h"
 #include "session/host-side.h"
@@ -301,6 +302,9 @@ rescue_one (AgbHeld *held, const cJSON *entry, GError **error)
                       .runtime = held->runtime,
                       .repo = repo,
                       .settings = held->settings };
+  /* What a close that was killed has left there: no journal knows of it. */
+  if (repo != NULL)
+    agb_gate_sweep (repo, FALSE, NULL, NULL, NULL);
   if (repo == NULL)
     saved.problem = g_strdup (problem->message);
   else if (!agb_rescue_save (&as_held, NULL, &saved, error))

@@ -75,6 +75,23 @@ discovery_environment (const char *path)
   return g_environ_setenv (envp, "LC_ALL", "C", TRUE);
 }
 
+/* What git is asked.  A bare repository that is named is an explicit one (safe.bareRepository). */
+static GPtrArray *
+discovery_argv (const char *path)
+{
+  GPtrArray *argv = g_ptr_array_new ();
+
+  g_ptr_array_add (argv, (gpointer)discovery[0]);
+  if (path != NULL)
+    {
+      g_ptr_array_add (argv, (gpointer) "-c");
+      g_ptr_array_add (argv, (gpointer) "safe.bareRepository=all");
+    }
+  for (gsize i = 1; i < G_N_ELEMENTS (discovery); i++)
+    g_ptr_array_add (argv, (gpointer)discovery[i]);
+  return argv;
+}
+
 /* ret_outside (NULL: an error too): TRUE when there is just no repository around us. */
 static void
 set_discovery_error (const char *path, char *message, gboolean *ret_outside, GError **error)
@@ -151,7 +168,8 @@ discover (const char *path, gboolean *ret_outside, GError **error)
   g_autoptr (AgbRepo) repo = g_new0 (AgbRepo, 1);
   g_auto (GStrv) envp = discovery_environment (path);
   g_auto (AgbChildResult) result = { 0 };
-  const AgbChildSpec spec = { .argv = discovery, .cwd = path, .envp = envp };
+  g_autoptr (GPtrArray) argv = discovery_argv (path);
+  const AgbChildSpec spec = { .argv = (const char *const *)argv->pdata, .cwd = path, .envp = envp };
 
   repo->partial = -1;
   if (path != NULL && !g_file_test (path, G_FILE_TEST_IS_DIR))
