@@ -17,12 +17,12 @@ test_expect_success 'set up' '
 test_expect_success 'a warm session: open to first command' '
 	cd repo &&
 	begin=$(ms) &&
-	git agbranch open warm --json >out &&
-	git agbranch run warm -- true &&
+	git agbranch open hot --json >out &&
+	git agbranch run hot -- true &&
 	warm=$(($(ms) - begin)) && echo "$warm" >../warm.ms &&
 	jq -r ".phases[] | \"# \(.name): \(.ms | floor) ms\"" out &&
 	echo "# warm: $warm ms" &&
-	git agbranch show warm --json >out && json_is .runtime.vm.cold_start null
+	git agbranch show hot --json >out && json_is .runtime.vm.cold_start null
 '
 
 test_expect_success 'another size starts cold, and says why' '
@@ -41,7 +41,7 @@ test_expect_success 'warm is at least seven times faster' '
 '
 
 test_expect_success 'a cold one has an identity of its own as well' '
-	git agbranch run warm -- cat /etc/machine-id >one &&
+	git agbranch run hot -- cat /etc/machine-id >one &&
 	git agbranch run cold -- cat /etc/machine-id >two &&
 	! cmp -s one two &&
 	git agbranch run cold -- sh -c "hostname; echo \$AGBRANCH_SESSION" >out &&
@@ -50,16 +50,16 @@ test_expect_success 'a cold one has an identity of its own as well' '
 
 test_expect_success 'stop and start keep the work' '
 	git agbranch close --discard --yes cold &&
-	agent_commit warm file kept &&
-	git agbranch run warm -- sh -c "echo loose >loose" &&
-	expect_code 0 git agbranch stop warm --json && json_is .lifecycle_state stopped &&
-	expect_code 0 git agbranch start warm --json && json_is .lifecycle_state running &&
-	git agbranch run warm -- sh -c "cat loose; git log -1 --format=%s; sudo nft list table inet agbranch | grep -c reject" >out &&
+	agent_commit hot file kept &&
+	git agbranch run hot -- sh -c "echo loose >loose" &&
+	expect_code 0 git agbranch stop hot --json && json_is .lifecycle_state stopped &&
+	expect_code 0 git agbranch start hot --json && json_is .lifecycle_state running &&
+	git agbranch run hot -- sh -c "cat loose; git log -1 --format=%s; sudo nft list table inet agbranch | grep -c reject" >out &&
 	printf "loose\nchange file\n4\n" >expected && test_cmp expected out
 '
 
 test_expect_success 'a state that does not restore: cold instead, said, and the base is known for it' '
-	git agbranch close --discard --yes warm &&
+	git agbranch close --discard --yes hot &&
 	qemu-img snapshot -d warm "$LIMA_HOME/agbranch-base-linux/disk" &&
 	expect_code 0 git agbranch open again &&
 	grep "^warning: warm start failed, starting cold: " err &&
