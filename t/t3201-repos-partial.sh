@@ -57,7 +57,10 @@ test_expect_success 'sparse checkout, with and without worktreeConfig: the guest
 	git -C sparse agbranch open look -q && git agbranch run look -- test -f a/b/c &&
 	git agbranch close look --discard --yes -q &&
 	git clone -q --filter=blob:none --sparse "file://$TOP/origin" sparse-partial &&
-	test "$(missing sparse-partial HEAD)" -gt 0 && whole_way sparse-partial
+	echo new >sparse-partial/new && echo changed >>sparse-partial/file && test "$(missing sparse-partial HEAD)" -gt 0 &&
+	git -C sparse-partial agbranch open look -q --with-changes && git agbranch run look -- sh -c "cat new a/b/c && git status --porcelain" >found &&
+	printf "%s\n" new 3 >expected && test_cmp expected found && git agbranch close look --discard --yes -q &&
+	whole_way sparse-partial
 '
 
 test_expect_success 'alternates, in a chain and relative' '

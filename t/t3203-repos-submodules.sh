@@ -71,6 +71,12 @@ test_expect_success 'a bare host, a linked work tree, copied objects, a shallow 
 	git -C flat agbranch open one -q && in_guest cat "o ther/file" && git agbranch close one --discard --yes -q
 '
 
+test_expect_success '--with-changes takes the commit that a submodule is at on the host' '
+	( cd "flat/o ther" && echo host >>file && git commit -qam host && echo dirty >>file ) &&
+	git -C flat agbranch open one -q --with-changes && test "$(in_guest tail -n 1 "o ther/file")" = host &&
+	in_guest git status --porcelain >status && test_must_be_empty status && git agbranch close one --discard --yes -q
+'
+
 test_expect_success 'a submodule is a repository of its own' '
 	whole_way host/libs/inner && repo_is_sound host/libs/inner
 '

@@ -108,7 +108,8 @@ commit_with_index (AgbRepo *repo, const char *index, const char *head, char **re
   g_autofree char *spec = g_strconcat (head, "^{tree}", NULL);
   const char *rev_parse[] = { "rev-parse", "--verify", spec, NULL };
 
-  if (!refuse_unmerged (repo, index, error) || !run_with_index (repo, index, add, NULL, NULL, error)
+  if (!refuse_unmerged (repo, index, error) || !agb_fault_point ("open: commit the changes", error)
+      || !run_with_index (repo, index, add, NULL, NULL, error)
       || !add_untracked (repo, index, error)
       || !run_with_index (repo, index, write_tree, NULL, &tree, error)
       || !agb_repo_git (repo, rev_parse, NULL, &head_tree, error))
