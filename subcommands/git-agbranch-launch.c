@@ -64,6 +64,7 @@ run_launch (AgbContext *ctx, int argc, char **argv, GError **error)
       || !agb_session_open (env, &request, &result, error))
     return FALSE;
   print_launched (ctx, &result);
+  g_clear_pointer (&env, agb_env_free); /* others may work on it while we are attached */
   return agb_open_attach (ctx, &options, result.session, error);
 }
 

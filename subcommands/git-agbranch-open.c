@@ -145,6 +145,7 @@ run_open (AgbContext *ctx, int argc, char **argv, GError **error)
       || !agb_session_open (env, &request, &result, error))
     return FALSE;
   print_opened (ctx, &result);
+  g_clear_pointer (&env, agb_env_free); /* others may work on it while we are attached */
   return agb_open_attach (ctx, &options.shared, result.session, error);
 }
 

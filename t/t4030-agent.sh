@@ -129,6 +129,31 @@ test_expect_success 'after stop and start the agent comes back only when asked f
 	git agbranch agent stop one
 '
 
+test_expect_success 'neither does an agent that open started get its prompt again; a missing variable is a note' '
+	cp -RL "$AGB_BUILD/share/git-agbranch/lima" assets &&
+	{ echo "mkdir -p ~/.local/bin; for a in claude aider; do" &&
+		echo "printf \"#!/bin/sh\nfor arg; do echo \\\"<\\\$arg>\\\"; done; exec cat\n\" >~/.local/bin/\$a; chmod +x ~/.local/bin/\$a; done" &&
+		cat "$AGB_BUILD/share/git-agbranch/lima/guest/tmux.sh"; } >assets/guest/tmux.sh &&
+	AGBRANCH_LIMA_ASSETS_DIR=$PWD/assets expect_code 0 git agbranch open begun -a claude --prompt first-task -- --model z &&
+	db "SELECT agent_command_json FROM sessions WHERE name = \"begun\"" >kept &&
+	echo "[\"claude\",\"--dangerously-skip-permissions\",\"--model\",\"z\"]" >expected &&
+	test_cmp expected kept &&
+	git agbranch stop begun -q &&
+	git agbranch run -q begun -- rm -f /home/agent/.agbranch/log/agent.log &&
+	git agbranch stop begun -q &&
+	expect_code 0 git agbranch start --json --resume-agent begun && json_is .agent_resumed true &&
+	begun_says () { git agbranch run begun -- cat /home/agent/.agbranch/log/agent.log >log && grep -q "$1" log; } &&
+	wait_until 30 begun_says "<z>" &&
+	! grep first-task log &&
+	git agbranch agent stop begun &&
+	expect_code 0 git agbranch agent start -d -a aider begun &&
+	grep "note: Aider gets none of ANTHROPIC_API_KEY, " err &&
+	git agbranch agent stop begun &&
+	expect_code 0 git agbranch agent start -d -a aider --env OPENAI_API_KEY=x begun &&
+	! grep "gets none of" err &&
+	git agbranch close begun --discard --yes -q
+'
+
 mkdir -p "$HOME/.claude"
 echo '{"theme": "dark"}' >"$HOME/.claude/settings.json"
 echo 'be brief' >"$HOME/.claude/CLAUDE.md"

@@ -117,6 +117,7 @@ agb_session_agent_start (AgbHeld *held, const AgbAgentRequest *request, GError *
   if (request->imports != NULL
       && !agb_provider_import (held->env, held->runtime, held->session, request->imports, error))
     return FALSE;
+  agb_note_missing_env (held->env->progress, request->profile, (const char *const *)env);
   return agb_fault_point ("agent: start", error)
          && agb_agent_start (held->runtime, held->session, request->profile,
                              (const char *const *)command, (const char *const *)env, error)

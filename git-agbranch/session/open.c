@@ -14,6 +14,7 @@
 #include "session/notes.h"
 #include "session/seed-folder.h"
 #include "session/submodules.h"
+#include "session/variables.h"
 
 #include <string.h>
 
@@ -126,11 +127,18 @@ fill_agent (Opening *opening)
 {
   const AgbOpenRequest *request = opening->request;
   AgbSession *session = opening->session;
+  g_auto (GStrv) kept = NULL; /* without the prompt: a resumed agent has had it */
 
   if (request->profile != NULL)
-    opening->command = agb_agent_command (request->profile, request->prompt, request->command);
+    {
+      opening->command = agb_agent_command (request->profile, request->prompt, request->command);
+      kept = agb_agent_command (request->profile, NULL, request->command);
+    }
   else if (request->command != NULL)
-    opening->command = g_strdupv ((char **)request->command);
+    {
+      opening->command = g_strdupv ((char **)request->command);
+      kept = g_strdupv ((char **)request->command);
+    }
   session->shell_window_name = g_strdup (AGB_SHELL_WINDOW);
   session->agent_window_name = g_strdup (AGB_AGENT_WINDOW);
   if (opening->command == NULL)
@@ -138,7 +146,7 @@ fill_agent (Opening *opening)
   session->provider_kind = g_strdup (request->profile != NULL ? request->profile->name : NULL);
   session->agent_launch_preset
       = g_strdup (request->profile != NULL ? request->profile->name : "command");
-  session->agent_command_json = json_strv ((const char *const *)opening->command);
+  session->agent_command_json = json_strv ((const char *const *)kept);
 }
 
 /* The commit that the session starts from; with --with-changes one that is made of the work tree, so
@@ -403,6 +411,8 @@ start_agent (Opening *opening, GError **error)
 {
   if (opening->command == NULL)
     return TRUE;
+  agb_note_missing_env (opening->env->progress, opening->request->profile,
+                        opening->request->agent_env);
   return agb_agent_start (opening->runtime, opening->session, opening->request->profile,
                           (const char *const *)opening->command, opening->request->agent_env,
                           error);

@@ -50,3 +50,27 @@ agb_agent_env (AgbSettings *settings, const char *const *named, GError **error)
   g_ptr_array_add (env, NULL);
   return (char **)g_ptr_array_free (g_steal_pointer (&env), FALSE);
 }
+
+static gboolean
+has_variable (const char *const *env, const char *name)
+{
+  gsize length = strlen (name);
+
+  for (; env != NULL && *env != NULL; env++)
+    if (g_str_has_prefix (*env, name) && (*env)[length] == '=' && (*env)[length + 1] != '\0')
+      return TRUE;
+  return FALSE;
+}
+
+void
+agb_note_missing_env (AgbProgress *progress, const AgbAgentProfile *profile, const char *const *env)
+{
+  if (profile == NULL || profile->required_env == NULL)
+    return;
+  for (const char *const *name = profile->required_env; *name != NULL; name++)
+    if (has_variable (env, *name))
+      return;
+  g_autofree char *names = g_strjoinv (", ", (char **)profile->required_env);
+  agb_progress_note (progress, "%s gets none of %s; give it one with --env <name>", profile->label,
+                     names);
+}
