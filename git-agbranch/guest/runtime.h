@@ -126,6 +126,10 @@ struct AgbRuntimeClass {
                     void (*func) (const char *vm_name, const char *key, AgbGuestState state,
                                   gpointer data),
                     gpointer data, GError **error);
+  /* Take over the guest VM_NAME, which another program made for SESSION, under KEY; a repeat is ok.
+   * NULL function: there is nothing to write down. */
+  gboolean (*adopt) (AgbRuntime *runtime, const char *vm_name, const char *key, const char *session,
+                     GError **error);
   /* HAS_SSH: the ssh configuration file and the host alias in it.  NULL function: none. */
   gboolean (*ssh) (AgbRuntime *runtime, const char *vm_name, char **ret_config_file,
                    char **ret_host_alias, GError **error);

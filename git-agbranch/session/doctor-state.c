@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "session/base.h"
+#include "session/migrate.h"
 #include "session/upkeep.h"
 
 #include <string.h>
@@ -270,6 +271,10 @@ check_locks (State *state)
     {
       const AgbSession *session = value;
 
+      if (agb_session_is_foreign (session))
+        agb_doctor_add (state->doctor, AGB_FINDING_WARNING, "catalog", "git agbranch migrate",
+                        "session '%s' was made by agbranch 0.1 and is not carried over",
+                        session->name);
       if (session->lock_owner_pid == 0 || agb_upkeep_is_busy (session->name))
         continue;
       g_autofree char *fix = g_strdup_printf ("git agbranch repair %s", session->name);

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/fault.h"
 #include "core/io.h"
+#include "core/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -216,9 +217,8 @@ sync_file (const char *path, GError **error)
 
 /* A copy of the whole database as it was, beside it. */
 static gboolean
-back_up (AgbCatalog *catalog, GError **error)
+back_up (AgbCatalog *catalog, const char *backup, GError **error)
 {
-  g_autofree char *backup = g_strconcat (catalog->path, ".before-migration", NULL);
   g_autofree char *part = g_strconcat (backup, ".part", NULL);
   g_autoptr (sqlite3_stmt) statement = agb_catalog_prepare (catalog, "VACUUM INTO :file", error);
   gboolean row = FALSE;
@@ -226,6 +226,9 @@ back_up (AgbCatalog *catalog, GError **error)
   if (statement == NULL || !agb_fault_point ("catalog: back up", error))
     return FALSE;
   g_unlink (part); /* of a migration that was killed */
+  agb_autofd int made = open (part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (made < 0)
+    return agb_error_set_errno (error, errno, "make", part);
   agb_catalog_bind (statement, ":file", part);
   if (!agb_catalog_step (catalog, statement, "back up the catalog", &row, error)
       || !sync_file (part, error))
@@ -233,6 +236,18 @@ back_up (AgbCatalog *catalog, GError **error)
   if (rename (part, backup) != 0)
     return agb_error_set_errno (error, errno, "rename", part);
   return sync_file (backup, error);
+}
+
+gboolean
+agb_catalog_back_up (AgbCatalog *catalog, char **ret_path, GError **error)
+{
+  g_autofree char *now = agb_time_now ();
+  g_autofree char *backup = g_strdup_printf ("%s.backup-%s", catalog->path, now);
+
+  if (!back_up (catalog, backup, error))
+    return FALSE;
+  *ret_path = g_steal_pointer (&backup);
+  return TRUE;
 }
 
 static gboolean
@@ -247,6 +262,7 @@ has_tables (AgbCatalog *catalog, gboolean *ret, GError **error)
 gboolean
 agb_catalog_migrate (AgbCatalog *catalog, int version, GError **error)
 {
+  g_autofree char *backup = g_strconcat (catalog->path, ".before-migration", NULL);
   gboolean in_use = FALSE, is_session_table = FALSE;
 
   if (!has_tables (catalog, &in_use, error)
@@ -259,7 +275,7 @@ agb_catalog_migrate (AgbCatalog *catalog, int version, GError **error)
       agb_error_hint (error, "move it away, or set AGBRANCH_STATE_ROOT to another folder");
       return FALSE;
     }
-  if ((in_use && !back_up (catalog, error))
+  if ((in_use && !back_up (catalog, backup, error))
       || !agb_catalog_exec (catalog, "PRAGMA journal_mode = WAL", "turn on its log", error)
       || !agb_catalog_begin (catalog, "migrate", error))
     return FALSE;

@@ -28,6 +28,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbCatalog, agb_catalog_close)
  * caller frees), so that the next agb_catalog_open makes a new one for `repair --all` to fill. */
 gboolean agb_catalog_set_aside (char **ret_path, GError **error);
 
+/* A copy of the whole database, "state.db.backup-TIME" in the state root (*ret_path, the caller frees). */
+gboolean agb_catalog_back_up (AgbCatalog *catalog, char **ret_path, GError **error);
+
 /* A row of `sessions`.  Strings may be NULL where the column may be; the words of the enumerations
  * are those of CONTRACTS ("lifecycle_state", "sync_state").  The second block are columns of ours
  * that agbranch 0.1 does not have. */

@@ -511,6 +511,35 @@ lima_destroy (AgbRuntime *runtime, const char *vm_name, const char *key, GError 
          && agb_lima_images_collect (lima->home, FALSE, NULL, error);
 }
 
+static gboolean
+lima_adopt (AgbRuntime *runtime, const char *vm_name, const char *key, const char *session,
+            GError **error)
+{
+  const AgbLima *lima = lima_of (runtime, error);
+  g_autoptr (GError) problem = NULL;
+
+  if (lima == NULL)
+    return FALSE;
+  g_autoptr (AgbLock) lock = agb_lima_lock (lima->home, "adopt", error);
+  if (lock == NULL)
+    return FALSE;
+  g_autoptr (AgbGuestRecord) record = agb_guest_record_load (lima->home, vm_name, &problem);
+  if (problem != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+  if (record != NULL)
+    return g_strcmp0 (record->key, key) == 0 || busy_key (vm_name, record, error);
+  record = g_new0 (AgbGuestRecord, 1);
+  record->vm_name = g_strdup (vm_name);
+  record->key = g_strdup (key);
+  record->session = g_strdup (session);
+  record->network = g_strdup ("open");
+  record->cloned = TRUE;
+  return agb_guest_record_save (lima->home, record, error);
+}
+
 /* Ours is what has a record: an instance that somebody else called "agbranch-x" is not. */
 static gboolean
 lima_list (AgbRuntime *runtime,
@@ -605,6 +634,7 @@ static const struct AgbRuntimeClass lima_class = {
   .exec = lima_exec,
   .destroy = lima_destroy,
   .list = lima_list,
+  .adopt = lima_adopt,
   .ssh = lima_ssh,
   .log_path = lima_log_path,
   .probe = lima_probe,
