@@ -20,6 +20,7 @@ resolvers () {
 		sed -n 's/^nameserver[[:space:]]\{1,\}\([0-9a-fA-F.:]*\).*/\1/p' "$file"
 	done | grep -v -e '^127\.' -e '^::1$' | sort -u
 }
+addresses=$(resolvers || :)
 
 # The chain of one hook; $1 is the hook.
 chain () {
@@ -38,7 +39,7 @@ chain () {
 	if test "$mode" = none; then
 		echo "reject with icmpx admin-prohibited"
 	else
-		for address in $(resolvers); do
+		for address in $addresses; do
 			case $address in
 			*:*) echo "ct original ip6 daddr $address ct original proto-dst 53 accept" ;;
 			*) echo "ct original ip daddr $address ct original proto-dst 53 accept" ;;

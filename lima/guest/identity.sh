@@ -16,7 +16,7 @@ test "$restored" = 0 || date -u -s "@$now" >/dev/null
 # The generator goes on with the key it has (the same in every clone) until it is told to reseed:
 # 0x5207 is RNDRESEEDCRNG.
 printf %s "$seed" | base64 -d >/dev/urandom
-python3 -c 'import fcntl; fcntl.ioctl(open("/dev/urandom", "wb"), 0x5207)'
+perl -e 'open (my $f, ">", "/dev/urandom") or die; ioctl ($f, 0x5207, 0) or die "reseed: $!\n"'
 
 old=$(hostname)
 hostname "$host"
