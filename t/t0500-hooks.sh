@@ -195,4 +195,15 @@ test_expect_success 'what is wrong to say is said' '
 	expect_code 1 git agbranch hooks status
 '
 
+test_expect_success 'our own commands pass the guards: open, sync, close, gc' '
+	make_repo own && cd own && git agbranch hooks install -q &&
+	git agbranch open guarded -q && agent_commit guarded file text &&
+	expect_code 0 git agbranch sync guarded &&
+	agent_commit guarded file more &&
+	expect_code 0 git agbranch close guarded --discard --yes &&
+	test -z "$(git for-each-ref refs/agbranch/sessions)" &&
+	git rev-parse -q --verify refs/agbranch/rescue/guarded/1 &&
+	expect_code 0 git -c agbranch.rescueDays=0 -c agbranch.syncRefDays=0 agbranch gc
+'
+
 test_done

@@ -133,6 +133,8 @@ user_env (AgbRepo *repo)
    * reference-transaction.  Nothing of the guest is read. */
   char **envp = g_environ_setenv (g_get_environ (), "GIT_DIR", agb_repo_common_dir (repo), TRUE);
 
+  /* The guards of session/hooks.h are not for us; a hook of the user that they chain to still runs. */
+  envp = g_environ_setenv (envp, "AGBRANCH_HOOKS", "off", TRUE);
   return g_environ_setenv (envp, "LC_ALL", "C", TRUE);
 }
 
