@@ -192,10 +192,11 @@ run_agent (AgbContext *ctx, int argc, char **argv, GError **error)
 int
 main (int argc, char **argv)
 {
-  static const AgbVerb verb = { .name = "agent",
-                                .usage = usage,
-                                .flags = AGB_VERB_JSON | AGB_VERB_SESSION | AGB_VERB_COMMAND,
-                                .run = run_agent };
+  static const AgbVerb verb
+      = { .name = "agent",
+          .usage = usage,
+          .flags = AGB_VERB_JSON | AGB_VERB_CHANGES | AGB_VERB_SESSION | AGB_VERB_COMMAND,
+          .run = run_agent };
 
   return agb_main (argc, argv, &verb);
 }

@@ -116,9 +116,10 @@ run_close (AgbContext *ctx, int argc, char **argv, GError **error)
 int
 main (int argc, char **argv)
 {
-  static const AgbVerb verb = {
-    .name = "close", .usage = usage, .flags = AGB_VERB_JSON | AGB_VERB_SESSION, .run = run_close
-  };
+  static const AgbVerb verb = { .name = "close",
+                                .usage = usage,
+                                .flags = AGB_VERB_JSON | AGB_VERB_CHANGES | AGB_VERB_SESSION,
+                                .run = run_close };
 
   return agb_main (argc, argv, &verb);
 }

@@ -71,10 +71,11 @@ run_launch (AgbContext *ctx, int argc, char **argv, GError **error)
 int
 main (int argc, char **argv)
 {
-  static const AgbVerb verb = { .name = "launch",
-                                .usage = usage,
-                                .flags = AGB_VERB_JSON | AGB_VERB_SESSION | AGB_VERB_COMMAND,
-                                .run = run_launch };
+  static const AgbVerb verb
+      = { .name = "launch",
+          .usage = usage,
+          .flags = AGB_VERB_JSON | AGB_VERB_CHANGES | AGB_VERB_SESSION | AGB_VERB_COMMAND,
+          .run = run_launch };
 
   return agb_main (argc, argv, &verb);
 }

@@ -3,6 +3,7 @@
 #include "core/escape.h"
 #include "core/main.h"
 #include "core/output.h"
+#include "core/pager.h"
 #include "core/time.h"
 #include "session/agent-log.h"
 #include "session/env.h"
@@ -311,6 +312,8 @@ run_logs (AgbContext *ctx, int argc, char **argv, GError **error)
       return FALSE;
     }
 
+  if (!follow)
+    agb_pager_start ();
   g_autoptr (AgbEnv) env = agb_env_open (AGB_ENV_READ_ONLY, NULL, ctx->progress, error);
   if (env == NULL)
     return FALSE;

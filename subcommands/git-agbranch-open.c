@@ -152,10 +152,11 @@ run_open (AgbContext *ctx, int argc, char **argv, GError **error)
 int
 main (int argc, char **argv)
 {
-  static const AgbVerb verb = { .name = "open",
-                                .usage = usage,
-                                .flags = AGB_VERB_JSON | AGB_VERB_SESSION | AGB_VERB_COMMAND,
-                                .run = run_open };
+  static const AgbVerb verb
+      = { .name = "open",
+          .usage = usage,
+          .flags = AGB_VERB_JSON | AGB_VERB_CHANGES | AGB_VERB_SESSION | AGB_VERB_COMMAND,
+          .run = run_open };
 
   return agb_main (argc, argv, &verb);
 }

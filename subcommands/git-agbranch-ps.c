@@ -7,6 +7,7 @@
 #include "core/escape.h"
 #include "core/main.h"
 #include "core/output.h"
+#include "core/pager.h"
 #include "core/paths.h"
 #include "session/columns.h"
 #include "session/watch.h"
@@ -236,6 +237,8 @@ run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
     .sort = order,
   };
   Ps ps = { .ctx = ctx, .columns = columns, .live = states };
+  if (!watch)
+    agb_pager_start ();
   g_autoptr (AgbCatalog) catalog = agb_catalog_open (watch ? 0 : AGB_CATALOG_READ_ONLY, error);
   if (catalog == NULL)
     return FALSE;

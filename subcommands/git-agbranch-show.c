@@ -4,6 +4,7 @@
 #include "core/main.h"
 #include "core/names.h"
 #include "core/output.h"
+#include "core/pager.h"
 #include "core/time.h"
 #include "session/columns.h"
 #include "session/show.h"
@@ -137,6 +138,7 @@ run_show (AgbContext *ctx, int argc, char **argv, GError **error)
 
   if (!agb_options_parse (ctx, NULL, &argc, &argv, 0, error))
     return FALSE;
+  agb_pager_start ();
   g_autoptr (AgbEnv) env = agb_env_open (AGB_ENV_READ_ONLY, NULL, ctx->progress, error);
   if (env == NULL)
     return FALSE;

@@ -70,9 +70,10 @@ run_start (AgbContext *ctx, int argc, char **argv, GError **error)
 int
 main (int argc, char **argv)
 {
-  static const AgbVerb verb = {
-    .name = "start", .usage = usage, .flags = AGB_VERB_JSON | AGB_VERB_SESSION, .run = run_start
-  };
+  static const AgbVerb verb = { .name = "start",
+                                .usage = usage,
+                                .flags = AGB_VERB_JSON | AGB_VERB_CHANGES | AGB_VERB_SESSION,
+                                .run = run_start };
 
   return agb_main (argc, argv, &verb);
 }

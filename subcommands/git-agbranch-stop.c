@@ -38,9 +38,10 @@ run_stop (AgbContext *ctx, int argc, char **argv, GError **error)
 int
 main (int argc, char **argv)
 {
-  static const AgbVerb verb = {
-    .name = "stop", .usage = usage, .flags = AGB_VERB_JSON | AGB_VERB_SESSION, .run = run_stop
-  };
+  static const AgbVerb verb = { .name = "stop",
+                                .usage = usage,
+                                .flags = AGB_VERB_JSON | AGB_VERB_CHANGES | AGB_VERB_SESSION,
+                                .run = run_stop };
 
   return agb_main (argc, argv, &verb);
 }

@@ -39,9 +39,10 @@ run_sync (AgbContext *ctx, int argc, char **argv, GError **error)
 int
 main (int argc, char **argv)
 {
-  static const AgbVerb verb = {
-    .name = "sync", .usage = usage, .flags = AGB_VERB_JSON | AGB_VERB_SESSION, .run = run_sync
-  };
+  static const AgbVerb verb = { .name = "sync",
+                                .usage = usage,
+                                .flags = AGB_VERB_JSON | AGB_VERB_CHANGES | AGB_VERB_SESSION,
+                                .run = run_sync };
 
   return agb_main (argc, argv, &verb);
 }

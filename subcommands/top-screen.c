@@ -1,5 +1,6 @@
 #include "subcommands/top-screen.h"
 
+#include "core/child.h"
 #include "core/error.h"
 #include "core/escape.h"
 #include "core/interrupt.h"
@@ -60,6 +61,18 @@ agb_screen_leave (AgbScreen *screen)
   screen->inside = FALSE;
 }
 
+/* color.agbranch, else color.ui, as git reads them. */
+static gboolean
+color_is_off (void)
+{
+  static const char *const argv[]
+      = { "git", "config", "--get-colorbool", "color.agbranch", "true", NULL };
+  const AgbChildSpec spec = { .argv = argv, .timeout_ms = AGB_TIMEOUT_QUICK };
+  g_auto (AgbChildResult) result = { 0 };
+
+  return agb_child_run (&spec, &result, NULL) && g_str_has_prefix (result.output->str, "false");
+}
+
 AgbScreen *
 agb_screen_new (GError **error)
 {
@@ -77,7 +90,7 @@ agb_screen_new (GError **error)
   sigprocmask (SIG_BLOCK, &size_change, &screen->mask_before);
   screen->size_fd = signalfd (-1, &size_change, SFD_CLOEXEC | SFD_NONBLOCK);
   screen->frame = g_string_new (NULL);
-  screen->color = agb_use_color (STDOUT_FILENO, NULL);
+  screen->color = agb_use_color (STDOUT_FILENO, color_is_off () ? "never" : NULL);
   tcgetattr (STDIN_FILENO, &screen->before);
   agb_screen_enter (screen);
   return screen;

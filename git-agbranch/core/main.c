@@ -4,6 +4,7 @@
 #include "core/interrupt.h"
 #include "core/names.h"
 #include "core/output.h"
+#include "core/pager.h"
 #include "core/paths.h"
 
 #include <locale.h>
@@ -301,6 +302,9 @@ report (const AgbContext *ctx, gboolean json, const GError *error)
   g_autofree char *hint = NULL;
 
   agb_error_split (error, &message, &hint);
+  if (code == AGB_ERROR_INTERRUPTED && hint == NULL && (ctx->verb->flags & AGB_VERB_CHANGES) != 0)
+    hint = g_strdup ("run the same command again; what it began is finished or taken back by the "
+                     "next one, or by: git agbranch repair");
   if (json)
     print_error_json (code, message, hint);
   else
@@ -335,6 +339,7 @@ agb_main (int argc, char **argv, const AgbVerb *verb)
   g_clear_error (&error);
   if (!agb_print_flush (&error) && status == 0)
     status = report (&ctx, FALSE, error);
+  agb_pager_finish ();
   g_free (ctx.session_option);
   return status;
 }

@@ -12,6 +12,7 @@ typedef enum {
   AGB_VERB_NUL = 1 << 1,     /* has -z */
   AGB_VERB_SESSION = 1 << 2, /* names one session: positional SESSION or --session NAME */
   AGB_VERB_COMMAND = 1 << 3, /* takes a command after "--" */
+  AGB_VERB_CHANGES = 1 << 4, /* changes a session: an interrupt says how to go on */
 } AgbVerbFlags;
 
 typedef struct {

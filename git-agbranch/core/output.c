@@ -4,6 +4,7 @@
 #include "core/escape.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -40,10 +41,23 @@ agb_print (const char *format, ...)
 gboolean
 agb_print_flush (GError **error)
 {
+  struct pollfd reader = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
   errno = 0;
   if ((fflush (stdout) == 0 && ferror (stdout) == 0) || errno == EPIPE)
     return TRUE;
+  /* An earlier write failed, and its reason is gone: did the reader go? */
+  if (errno == 0 && poll (&reader, 1, 0) > 0 && (reader.revents & POLLERR) != 0)
+    return TRUE;
   return agb_error_set_errno (error, errno != 0 ? errno : EIO, "write to", "standard output");
+}
+
+/* A terminal, or a pager (core/pager.h) in front of it. */
+static gboolean
+is_terminal (int fd)
+{
+  return isatty (fd)
+         || (fd == STDOUT_FILENO && g_strcmp0 (g_getenv ("GIT_PAGER_IN_USE"), "true") == 0);
 }
 
 int
@@ -51,13 +65,14 @@ agb_terminal_width (void)
 {
   struct winsize size;
 
-  if (!isatty (STDOUT_FILENO))
+  if (!is_terminal (STDOUT_FILENO))
     return 0;
   const char *columns = g_getenv ("COLUMNS");
   if (columns != NULL && g_ascii_strtoull (columns, NULL, 10) > 0)
     return (int)MIN (g_ascii_strtoull (columns, NULL, 10), 10000);
-  if (ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-    return size.ws_col;
+  for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+    if (ioctl (fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+      return size.ws_col;
   return 80;
 }
 
@@ -71,7 +86,7 @@ agb_use_color (int fd, const char *mode)
     return TRUE;
   if (mode != NULL && (g_str_equal (mode, "never") || g_str_equal (mode, "false")))
     return FALSE;
-  return isatty (fd) && (no_color == NULL || *no_color == '\0') && term != NULL
+  return is_terminal (fd) && (no_color == NULL || *no_color == '\0') && term != NULL
          && !g_str_equal (term, "dumb");
 }
 
