@@ -60,7 +60,7 @@ copy_out (AgbEntered *entered, const char *from, const char *to, const AgbCopyFl
 {
   g_autofree char *guest_path = agb_enter_path (entered->session, from);
   g_autofree char *target = host_target (to, guest_path);
-  AgbUnpackCount count;
+  g_auto (AgbUnpackCount) count = { 0 };
 
   if (g_str_equal (to, "-"))
     return agb_copy_to_stdout (entered, from, error);

@@ -1,9 +1,38 @@
-/* export: a file or folder of a guest to the host, whole or not at all (but see --force).  Killed
- * half-way, a folder .agbranch-copy.XXXXXX stays beside the target. */
+/* export: a file or folder of a guest to the host, whole or not at all.  Killed half-way, a folder
+ * .agbranch-copy.XXXXXX stays beside the target until the next gc. */
 #include "core/error.h"
 #include "core/main.h"
 #include "core/output.h"
 #include "session/copy.h"
+
+static cJSON *
+skipped_to_json (const AgbUnpackCount *count)
+{
+  cJSON *list = cJSON_CreateArray ();
+
+  for (guint i = 0; i < count->skipped_paths->len; i++)
+    {
+      cJSON *one = cJSON_CreateObject ();
+
+      agb_json_add_string (one, "path", g_ptr_array_index (count->skipped_paths, i));
+      agb_json_add_string (one, "rule", g_ptr_array_index (count->skipped_rules, i));
+      cJSON_AddItemToArray (list, one);
+    }
+  return list;
+}
+
+static void
+note_skipped (AgbContext *ctx, const AgbUnpackCount *count)
+{
+  guint told = count->skipped_paths->len;
+
+  for (guint i = 0; i < told; i++)
+    agb_progress_note (ctx->progress, "skipped '%s': %s",
+                       (char *)g_ptr_array_index (count->skipped_paths, i),
+                       (char *)g_ptr_array_index (count->skipped_rules, i));
+  if (count->skipped > told)
+    agb_progress_note (ctx->progress, "skipped %" G_GUINT64_FORMAT " more", count->skipped - told);
+}
 
 static void
 print_exported (AgbContext *ctx, AgbEntered *entered, const char *from, const char *to,
@@ -24,12 +53,16 @@ print_exported (AgbContext *ctx, AgbEntered *entered, const char *from, const ch
   agb_json_add_string (object, "to", host_path);
   cJSON_AddNumberToObject (object, "entries", (double)count->entries);
   cJSON_AddNumberToObject (object, "bytes", (double)count->bytes);
+  cJSON_AddItemToObject (object, "skipped", skipped_to_json (count));
+  cJSON_AddNumberToObject (object, "skipped_count", (double)count->skipped);
   agb_print_json (object, FALSE);
 }
 
-static const char *const usage[]
-    = { "git agbranch export [--force] [--json] --from <guest-path> --to <host-path> [<session>]",
-        NULL };
+static const char *const usage[] = {
+  "git agbranch export [--force] [--skip-unsafe] [--json] --from <guest-path> --to <host-path> "
+  "[<session>]",
+  NULL
+};
 
 static gboolean
 run_export (AgbContext *ctx, int argc, char **argv, GError **error)
@@ -37,13 +70,15 @@ run_export (AgbContext *ctx, int argc, char **argv, GError **error)
   AgbCopyFlags flags = { .recursive = TRUE };
   g_autofree char *from = NULL;
   g_autofree char *to = NULL;
-  AgbUnpackCount count = { 0 };
+  g_auto (AgbUnpackCount) count = { 0 };
   const GOptionEntry entries[] = {
     { "from", 0, 0, G_OPTION_ARG_FILENAME, &from,
       "the file or folder in the guest; ~/ is the guest's home", "<guest-path>" },
     { "to", 0, 0, G_OPTION_ARG_FILENAME, &to, "where it goes on the host", "<host-path>" },
-    { "force", 'f', 0, G_OPTION_ARG_NONE, &flags.force,
-      "replace files that exist; others in the folder stay", NULL },
+    { "force", 'f', 0, G_OPTION_ARG_NONE, &flags.force, "replace what exists, a folder as a whole",
+      NULL },
+    { "skip-unsafe", 0, 0, G_OPTION_ARG_NONE, &flags.skip_unsafe,
+      "leave out what may not be copied, and say so, instead of refusing the whole", NULL },
     G_OPTION_ENTRY_NULL,
   };
 
@@ -57,6 +92,7 @@ run_export (AgbContext *ctx, int argc, char **argv, GError **error)
   g_autoptr (AgbEntered) entered = agb_enter_open (ctx->session, ctx->progress, error);
   if (entered == NULL || !agb_copy_out (entered, from, to, &flags, &count, error))
     return FALSE;
+  note_skipped (ctx, &count);
   print_exported (ctx, entered, from, to, &count);
   return TRUE;
 }

@@ -61,12 +61,12 @@ test_expect_success 'what exists is not touched without --force' '
 	no_temporary_left
 '
 
-test_expect_success '--force replaces files and leaves others' '
-	echo old >result/hello &&
+test_expect_success '--force replaces a file, and a folder as a whole' '
+	echo old >result/hello && chmod 500 result/sub &&
 	expect_code 0 git agbranch export --force box --from out/hello --to hello &&
 	test "$(cat hello)" = hello &&
 	expect_code 0 git agbranch export -f box --from out --to result &&
-	test "$(cat result/hello)" = hello && test "$(cat result/mine)" = mine &&
+	test "$(cat result/hello)" = hello && test ! -e result/mine && test -x result/sub/deep &&
 	expect_code 1 git agbranch export --force box --from out --to hello &&
 	grep "it is not replaced" err &&
 	no_temporary_left
@@ -74,12 +74,44 @@ test_expect_success '--force replaces files and leaves others' '
 
 test_expect_success '--force goes through no link of the host' '
 	mkdir precious target && echo keep >precious/deep && ln -s ../precious target/sub && ln -s ../precious/deep target/hello &&
-	expect_code 1 git agbranch export --force box --from out --to target &&
+	ln -s precious to-folder && ln -s precious/deep to-file &&
+	expect_code 1 git agbranch export --force box --from out --to to-folder &&
 	grep "exists and is no folder" err &&
-	rm target/sub &&
+	expect_code 0 git agbranch export --force box --from out/hello --to to-file &&
+	test ! -L to-file && test_cmp hello to-file &&
 	expect_code 0 git agbranch export --force box --from out --to target &&
-	test ! -L target/hello &&
-	test "$(cat precious/deep)" = keep
+	test ! -L target/hello && test ! -L target/sub &&
+	test "$(ls precious)" = deep && test "$(cat precious/deep)" = keep
+'
+
+test_expect_success '--force: a folder that holds more than a copy is not replaced' '
+	mkdir -p tree/inner here && git init -q tree && echo mine >tree/mine &&
+	expect_code 1 git agbranch export --force box --from out --to tree &&
+	grep "has a .\.git. in it: it is not replaced" err &&
+	(cd here && expect_code 1 git agbranch export --force box --from "~/sandbox/box/out" --to .) &&
+	(cd here && expect_code 1 git agbranch export --force box --from "~/sandbox/box/out" --to ../here) &&
+	expect_code 1 git agbranch export --force box --from out --to "$HOME" &&
+	test "$(cat tree/mine)" = mine && no_temporary_left && rm -rf tree here
+'
+
+test_expect_success '--skip-unsafe: the rest comes, what does not is named' '
+	in_guest "
+		mkdir -p venv/bin venv/.GIT venv/lib && ln -s /usr/bin/python3 venv/bin/python3 && ln -s python3 venv/bin/python &&
+		mkfifo venv/pipe && echo lib >venv/lib/mod.py && echo x >venv/.GIT/config && touch \"venv/\$(printf \"a\\033b\")\" &&
+		ln -s / venv/lib64
+	" &&
+	expect_code 9 git agbranch export box --from venv --to venv && test ! -e venv &&
+	expect_code 0 git agbranch export --skip-unsafe --json box --from venv --to venv &&
+	test "$(cat venv/lib/mod.py)" = lib && test "$(readlink venv/bin/python)" = python3 &&
+	test ! -L venv/bin/python3 && test ! -e venv/pipe && test ! -e venv/.GIT && test ! -L venv/lib64 &&
+	test "$(ls venv)" = "$(printf "bin\nlib")" &&
+	json_is .skipped_count 6 && json_is ".skipped | length" 6 &&
+	jq -e ".skipped | any (.path == \"venv/bin/python3\" and (.rule | contains (\"absolute\")))" out &&
+	grep "^note: skipped .venv/pipe.: a device, fifo or socket" err &&
+	! grep "$(printf "\033")" err out &&
+	expect_code 9 git -c agbranch.limits.exportFiles=3 agbranch export --skip-unsafe box --from venv --to venv2 &&
+	expect_code 9 git -c agbranch.limits.export=1 agbranch export --skip-unsafe box --from venv --to venv2 &&
+	in_guest "rm -r venv" && rm -r venv && test ! -e venv2 && no_temporary_left
 '
 
 test_expect_success 'never into a git folder' '
@@ -186,8 +218,26 @@ test_expect_success 'killed half-way nothing is at the target, and it can be rep
 		{ AGB_FAIL_AT=$n:error git agbranch export box --from out --to again >/dev/null 2>&1 || :; } &&
 		test ! -e again || return 1
 	done &&
-	rm -rf .agbranch-copy.* &&
+	test -n "$(ls -d .agbranch-copy.*)" &&
+	expect_code 0 git agbranch doctor --json; jq -e "[.messages[] | tostring | select (contains (\".agbranch-copy.\"))] | length >= 1" out &&
+	expect_code 0 git agbranch gc && no_temporary_left && test -z "$(ls "$AGBRANCH_STATE_ROOT/copies")" &&
 	expect_code 0 git agbranch export box --from out --to again
+'
+
+test_expect_success 'killed while it replaces, the target is as it was or all new, never in between' '
+	(cd again && find . | LC_ALL=C sort) >new &&
+	rm -f points && mkdir old && echo o >old/only &&
+	AGB_FAIL_LIST=$PWD/points git agbranch export -f box --from out --to old && grep exchange points &&
+	count=$(wc -l <points) &&
+	for mode in kill error; do
+		for n in $(seq "$count"); do
+			rm -rf old && mkdir old && echo o >old/only &&
+			{ AGB_FAIL_AT=$n:$mode git agbranch export -f box --from out --to old >/dev/null 2>&1 || :; } &&
+			(cd old && find . | LC_ALL=C sort) >found &&
+			{ test "$(cat old/only 2>/dev/null)" = o || test_cmp new found; } || return 1
+		done
+	done &&
+	expect_code 0 git agbranch gc && no_temporary_left
 '
 
 test_done

@@ -167,4 +167,67 @@ test_expect_success 'a repository that is gone is a warning' '
 	jq -e ".warnings | any (contains (\"nowhere\"))" out
 '
 
+test_expect_success 'lock files of closed and unknown sessions go, those of open ones and our own stay' '
+	mkdir -p "$state/locks" &&
+	"$tool" insert shut "$repo/.git" closed &&
+	touch "$state/locks/shut.lock" "$state/locks/open.lock" "$state/locks/nobody.lock" "$state/locks/base.lock" &&
+	expect_code 0 git agbranch gc --dry-run && test -e "$state/locks/shut.lock" &&
+	expect_code 0 git agbranch gc &&
+	! test -e "$state/locks/shut.lock" && ! test -e "$state/locks/nobody.lock" &&
+	test -e "$state/locks/open.lock" && test -e "$state/locks/base.lock"
+'
+
+test_expect_success 'a clone goes when no session is of it, it is old, and no work lies in it' '
+	for name in used fresh work old; do
+		git init -q --bare "$state/clones/$name-1.git" || return 1
+	done &&
+	mkdir "$state/clones/cut-1.git.4711" &&
+	"$tool" insert of-clone "$state/clones/used-1.git" closed &&
+	git --git-dir "$state/clones/work-1.git" fetch -q "$repo" HEAD:refs/heads/agbranch/x &&
+	find "$state/clones" -exec touch -d "100 days ago" {} + && touch "$state/clones/fresh-1.git/FETCH_HEAD" &&
+	expect_code 0 git agbranch gc &&
+	test "$(ls "$state/clones")" = "$(printf "fresh-1.git\nused-1.git\nwork-1.git")"
+'
+
+test_expect_success 'temporary folders of dead exports go, those of living ones stay' '
+	mkdir -p "$state/copies" away/.agbranch-copy.aaaaaa/x away/.agbranch-copy.bbbbbb away/precious &&
+	echo "1 1 -" >"$state/copies/aaaaaa" && echo "$PWD/away/.agbranch-copy.aaaaaa" >>"$state/copies/aaaaaa" &&
+	printf "%s %s %s\n%s" $$ "$(cut -d" " -f22 /proc/$$/stat)" "$(cat /proc/sys/kernel/random/boot_id)" \
+		"$PWD/away/.agbranch-copy.bbbbbb" >"$state/copies/bbbbbb" &&
+	printf "1 1 -\n%s" "$PWD/away/precious" >"$state/copies/cccccc" &&
+	sed -i "s/-\$/$(cat /proc/sys/kernel/random/boot_id)/" "$state/copies/aaaaaa" "$state/copies/cccccc" &&
+	truncate -s -1 "$state/copies/aaaaaa" &&
+	expect_code 0 git agbranch gc &&
+	! test -e away/.agbranch-copy.aaaaaa && ! test -e "$state/copies/aaaaaa" &&
+	test -d away/.agbranch-copy.bbbbbb && test -e "$state/copies/bbbbbb" && test -d away/precious
+'
+
+test_expect_success 'numbers of sync and rescue refs go on after gc and after close and reopen' '
+	repo_two=$PWD/two && make_repo two && cd two &&
+	change () {
+		git agbranch run n -- sh -c "echo $1 >>file && git commit -qam $1"
+	} &&
+	git agbranch open n -q && change a && git agbranch sync n -q && change b && git agbranch sync n -q &&
+	change c && git agbranch close n --discard --yes -q &&
+	test "$(git for-each-ref --format="%(refname)" refs/agbranch/sync/n refs/agbranch/rescue/n | tr "\n" " ")" = \
+		"refs/agbranch/rescue/n/1 refs/agbranch/sync/n/1 refs/agbranch/sync/n/2 " &&
+	sql "UPDATE sessions SET closed_at = strftime ('\''%Y-%m-%dT%H:%M:%SZ'\'', '\''now'\'', '\''-300 days'\'') WHERE name = '\''n'\''" &&
+	expect_code 0 git agbranch gc &&
+	test -z "$(git for-each-ref refs/agbranch)" &&
+	sql "DELETE FROM sessions WHERE name = '\''n'\''" &&
+	git merge -q agbranch/n && git branch -q -d agbranch/n &&
+	git agbranch open n -q && change d && git agbranch sync n -q && change e &&
+	git agbranch close n --discard --yes -q &&
+	test "$(git for-each-ref --format="%(refname)" refs/agbranch/sync/n refs/agbranch/rescue/n | tr "\n" " ")" = \
+		"refs/agbranch/rescue/n/2 refs/agbranch/sync/n/3 " &&
+	cd ..
+'
+
+test_expect_success 'an orphaned guest is a warning, and is left alone' '
+	"$AGB_BUILD/t/tools/guest-tool" create stray &&
+	expect_code 0 git agbranch gc --json &&
+	jq -e ".warnings | any (contains (\"agbranch-stray\") and contains (\"repair --all\"))" out &&
+	"$AGB_BUILD/t/tools/guest-tool" status stray && "$AGB_BUILD/t/tools/guest-tool" destroy stray stray.1
+'
+
 test_done

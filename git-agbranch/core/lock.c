@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct AgbLock {
@@ -62,8 +63,10 @@ wait_for_lock (int fd, const char *path, gint64 deadline_usec, GError **error)
 {
   agb_autofd int notify = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
   gboolean second_look = FALSE;
+  /* Also when it has just been removed. */
+  g_autofree char *file = g_strdup_printf ("/proc/self/fd/%d", fd);
 
-  if (notify < 0 || inotify_add_watch (notify, path, IN_CLOSE_WRITE) < 0)
+  if (notify < 0 || inotify_add_watch (notify, file, IN_CLOSE_WRITE) < 0)
     return agb_error_set_errno (error, errno, "watch", path);
   while (!try_lock (fd))
     {
@@ -99,19 +102,42 @@ wait_for_lock (int fd, const char *path, gint64 deadline_usec, GError **error)
   return TRUE;
 }
 
+/* What is locked is what the next one will find at PATH. */
+static gboolean
+is_at (int fd, const char *path)
+{
+  struct stat ours, there;
+
+  return fstat (fd, &ours) == 0 && lstat (path, &there) == 0 && ours.st_dev == there.st_dev
+         && ours.st_ino == there.st_ino;
+}
+
+/* The lock file, locked; -1 on an error. */
+static int
+open_locked (const char *path, gint64 deadline_usec, GError **error)
+{
+  for (;;)
+    {
+      agb_autofd int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+      if (fd < 0)
+        {
+          agb_error_set_errno (error, errno, "open", path);
+          return -1;
+        }
+      if (!try_lock (fd) && !wait_for_lock (fd, path, deadline_usec, error))
+        return -1;
+      if (is_at (fd, path))
+        return agb_steal_fd (&fd);
+    }
+}
+
 AgbLock *
 agb_lock_take (const char *path, const char *operation, gint64 wait_ms, GError **error)
 {
-  agb_autofd int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  agb_autofd int fd = open_locked (path, agb_deadline_in (wait_ms), error);
 
-  if (fd < 0)
-    {
-      agb_error_set_errno (error, errno, "open", path);
-      return NULL;
-    }
-  if (!try_lock (fd) && !wait_for_lock (fd, path, agb_deadline_in (wait_ms), error))
-    return NULL;
-  if (!write_owner (fd, operation, error))
+  if (fd < 0 || !write_owner (fd, operation, error))
     return NULL;
 
   AgbLock *lock = g_new (AgbLock, 1);
@@ -124,6 +150,13 @@ agb_lock_release (AgbLock *lock)
 {
   agb_close (&lock->fd);
   g_free (lock);
+}
+
+void
+agb_lock_remove (AgbLock *lock, const char *path)
+{
+  unlink (path);
+  agb_lock_release (lock);
 }
 
 gboolean

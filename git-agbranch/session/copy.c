@@ -139,7 +139,7 @@ agb_copy_out (AgbEntered *entered, const char *from, const char *to, const AgbCo
   g_autofree char *path = agb_enter_path (entered->session, from);
   g_autofree char *top = g_path_get_basename (path);
 
-  AgbUnpackLimits limits = { 0 };
+  AgbUnpackLimits limits = { .skip_unsafe = flags->skip_unsafe };
 
   if (!read_limits (&limits, error))
     return FALSE;

@@ -8,14 +8,15 @@
 #include "session/unpack.h"
 
 typedef struct {
-  gboolean force;     /* over what exists: files are replaced, other files of a folder stay */
-  gboolean recursive; /* folders too */
+  gboolean force;       /* in place of what exists */
+  gboolean skip_unsafe; /* leave out what agb_unpack would refuse the whole for */
+  gboolean recursive;   /* folders too */
 } AgbCopyFlags;
 
 /* FROM of the guest (agb_enter_path) as TO on the host.  AGB_ERROR_USER: FROM is not there, a folder
  * without recursive, a link; TO exists without force, its folder does not, it lies in a git
- * folder.  AGB_ERROR_SYNC: what agb_unpack refuses.  After an error TO is as before, but a forced copy
- * over a folder may have replaced some files. */
+ * folder.  AGB_ERROR_SYNC: what agb_unpack refuses.  After an error, or a kill, TO is as before or
+ * all new. */
 gboolean agb_copy_out (AgbEntered *entered, const char *from, const char *to,
                        const AgbCopyFlags *flags, AgbUnpackCount *ret, GError **error);
 

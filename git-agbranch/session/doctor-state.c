@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "session/base.h"
 #include "session/migrate.h"
+#include "session/place.h"
 #include "session/upkeep.h"
 
 #include <string.h>
@@ -301,6 +302,17 @@ look_at_operation (const AgbOperation *operation, gpointer data)
 }
 
 static void
+check_copies (State *state)
+{
+  g_autoptr (GPtrArray) left = agb_place_left ();
+
+  for (guint i = 0; i < left->len; i++)
+    if (strstr (g_ptr_array_index (left, i), "/" AGB_COPY_PREFIX) != NULL)
+      agb_doctor_add (state->doctor, AGB_FINDING_WARNING, "temporary", "git agbranch gc",
+                      "left by an interrupted export: %s", (char *)g_ptr_array_index (left, i));
+}
+
+static void
 check_temporary_files (State *state)
 {
   g_autoptr (GPtrArray) left = agb_upkeep_temporary_files ();
@@ -335,5 +347,6 @@ agb_doctor_check_state (AgbDoctor *doctor, AgbEnv *env)
   for (guint i = 0; i < folders->len; i++)
     check_repository (&state, g_ptr_array_index (folders, i));
   check_temporary_files (&state);
+  check_copies (&state);
   g_hash_table_unref (state.sessions);
 }

@@ -5,17 +5,20 @@
 #include "session/journal.h"
 #include "session/upkeep.h"
 
+#include <string.h>
+
 static const char gc_reason[] = "agbranch: gc";
 
 /* The refs of a session, and the setting that says how long each kind is kept. */
 static const struct {
   const char *prefix;
+  const char *kind;
   const char *setting;
 } kinds[] = {
-  { "refs/agbranch/sync/", "agbranch.syncRefDays" },
-  { "refs/agbranch/rescue/", "agbranch.rescueDays" },
+  { "refs/agbranch/sync/", "sync", "agbranch.syncRefDays" },
+  { "refs/agbranch/rescue/", "rescue", "agbranch.rescueDays" },
   /* base and head last: repair knows a session by them. */
-  { "refs/agbranch/sessions/", "agbranch.syncRefDays" },
+  { "refs/agbranch/sessions/", "sessions", "agbranch.syncRefDays" },
 };
 
 typedef struct {
@@ -23,7 +26,10 @@ typedef struct {
   const AgbSession *session;
   AgbRefUpdates *updates;
   gint64 age;
-  gint64 days; /* of the kind that is being listed */
+  gint64 days;      /* of the kind that is being listed */
+  const char *kind; /* "sync", … */
+  gsize prefix_length;
+  GHashTable *highest; /* kind -> the highest number that is to be deleted */
 } Refs;
 
 static gboolean
@@ -33,10 +39,32 @@ look_at_ref (const char *ref, const char *oid, gpointer data)
   gboolean drop = agb_gc_is_old (refs->age, refs->days);
 
   if (drop)
-    agb_ref_updates_add (refs->updates, ref, oid, NULL);
+    {
+      guint64 number = 0;
+
+      agb_ref_updates_add (refs->updates, ref, oid, NULL);
+      if (g_ascii_string_to_unsigned (ref + refs->prefix_length, 10, 1, G_MAXINT32, &number, NULL)
+          && GPOINTER_TO_SIZE (g_hash_table_lookup (refs->highest, refs->kind)) < number)
+        g_hash_table_insert (refs->highest, (gpointer)refs->kind, GSIZE_TO_POINTER (number));
+    }
   agb_gc_add (refs->gc, drop, refs->session->git_common_dir, refs->session->name, ref,
               "%s closed %" G_GINT64_FORMAT " days ago, kept for %" G_GINT64_FORMAT,
               refs->session->name, refs->age / (24 * 60 * 60), refs->days);
+  return TRUE;
+}
+
+/* Before the refs go: numbers go on from here when the name is opened again. */
+static gboolean
+keep_numbers (AgbEnv *env, const AgbSession *session, GHashTable *highest, GError **error)
+{
+  GHashTableIter iter;
+  gpointer kind, number;
+
+  g_hash_table_iter_init (&iter, highest);
+  while (g_hash_table_iter_next (&iter, &kind, &number))
+    if (!agb_catalog_keep_ref_number (env->catalog, kind, session->name,
+                                      (gint64)GPOINTER_TO_SIZE (number), error))
+      return FALSE;
   return TRUE;
 }
 
@@ -82,6 +110,8 @@ list_refs (Refs *refs, AgbRepo *repo, GError **error)
       g_autofree char *prefix = g_strconcat (kinds[i].prefix, refs->session->name, "/", NULL);
 
       refs->days = agb_settings_int (settings, kinds[i].setting);
+      refs->kind = kinds[i].kind;
+      refs->prefix_length = strlen (prefix);
       if (!agb_repo_foreach_ref (repo, prefix, look_at_ref, refs, error))
         return FALSE;
     }
@@ -93,7 +123,8 @@ agb_gc_session_refs (AgbGc *gc, AgbEnv *env, const AgbSession *session, gint64 a
                      gboolean unfinished, GError **error)
 {
   g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
-  Refs refs = { .gc = gc, .session = session, .updates = updates, .age = age };
+  g_autoptr (GHashTable) highest = g_hash_table_new (g_str_hash, g_str_equal);
+  Refs refs = { .gc = gc, .session = session, .updates = updates, .age = age, .highest = highest };
 
   g_autoptr (AgbLock) lock = NULL;
 
@@ -110,7 +141,9 @@ agb_gc_session_refs (AgbGc *gc, AgbEnv *env, const AgbSession *session, gint64 a
   /* The old values in the transaction hold off whoever moved a ref before this. */
   if (lock == NULL && (lock = agb_env_lock (env, session->name, "gc", error)) == NULL)
     return FALSE;
-  return !is_still_closed (env, session) || delete_refs (env, repo, session, updates, error);
+  return !is_still_closed (env, session)
+         || (keep_numbers (env, session, highest, error)
+             && delete_refs (env, repo, session, updates, error));
 }
 
 typedef struct {

@@ -69,14 +69,14 @@ agb_gc_warn (AgbGc *gc, const char *format, ...)
   va_end (args);
 }
 
-static void
-warn_of_error (Run *run, const GError *error)
+void
+agb_gc_warn_of_error (AgbGc *gc, const GError *error)
 {
   g_autofree char *message = NULL;
   g_autofree char *hint = NULL;
 
   agb_error_split (error, &message, &hint);
-  agb_gc_warn (run->gc, "%s%s%s", message, hint != NULL ? "; " : "", hint != NULL ? hint : "");
+  agb_gc_warn (gc, "%s%s%s", message, hint != NULL ? "; " : "", hint != NULL ? hint : "");
 }
 
 gboolean
@@ -85,19 +85,25 @@ agb_gc_is_old (gint64 seconds, gint64 days)
   return seconds >= 0 && seconds / DAY >= days;
 }
 
+gboolean
+agb_gc_remove (AgbGc *gc, const char *path)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (gc->dry_run)
+    return TRUE;
+  if (agb_fault_point ("gc: remove", &error) && agb_remove_tree (path, &error))
+    return TRUE;
+  agb_gc_warn_of_error (gc, error);
+  return FALSE;
+}
+
 /* Remove PATH unless it is a dry run. */
 static void
 drop_path (Run *run, const char *path)
 {
-  g_autoptr (GError) error = NULL;
-
-  if (run->gc->dry_run)
-    return;
-  if (!agb_fault_point ("gc: remove", &error) || !agb_remove_tree (path, &error))
-    {
-      run->rows_stay = TRUE;
-      warn_of_error (run, error);
-    }
+  if (!agb_gc_remove (run->gc, path))
+    run->rows_stay = TRUE;
 }
 
 static gint64
@@ -221,7 +227,7 @@ look_at_refs (Run *run, GError **error)
           continue;
         }
       run->rows_stay = TRUE;
-      warn_of_error (run, problem);
+      agb_gc_warn_of_error (run->gc, problem);
     }
   return TRUE;
 }
@@ -371,7 +377,7 @@ look_at_images (Run *run)
   g_autoptr (AgbLock) lock = agb_lima_lock (home, "gc", &error);
   if (lock == NULL || !agb_lima_images_collect (home, run->gc->dry_run, &paths, &error))
     {
-      warn_of_error (run, error);
+      agb_gc_warn_of_error (run->gc, error);
       return;
     }
   for (char **path = paths; *path != NULL; path++)
@@ -396,7 +402,11 @@ agb_gc_run (AgbEnv *env, gboolean dry_run, GError **error)
   look_at_folders (&run, "logs", "agbranch.logDays");
   look_at_folders (&run, "staging", "agbranch.stagingDays");
   look_at_left_overs (&run);
+  agb_gc_copies (gc);
+  agb_gc_clones (gc, env, run.sessions);
+  agb_gc_locks (gc, env, run.sessions);
   look_at_images (&run);
+  agb_gc_warn_of_orphans (gc, env, run.sessions);
   agb_progress_phase (env->progress, NULL);
   if (agb_interrupted (error) || !prune_catalog (&run, error))
     return NULL;

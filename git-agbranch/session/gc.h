@@ -33,10 +33,22 @@ AgbGc *agb_gc_run (AgbEnv *env, gboolean dry_run, GError **error);
 /* The object of `gc --json`: warnings, reclaimed_paths, and ours. */
 cJSON *agb_gc_to_json (const AgbGc *gc);
 
-/* For gc.c and gc-refs.c: note an item (REPO NULL: a path). */
+/* For gc.c, gc-refs.c and gc-files.c: note an item (REPO NULL: a path). */
 void agb_gc_add (AgbGc *gc, gboolean drop, const char *repo, const char *session, const char *what,
                  const char *format, ...) G_GNUC_PRINTF (6, 7);
 void agb_gc_warn (AgbGc *gc, const char *format, ...) G_GNUC_PRINTF (2, 3);
+void agb_gc_warn_of_error (AgbGc *gc, const GError *error);
+/* Remove PATH unless it is a dry run; FALSE when that failed, with a warning. */
+gboolean agb_gc_remove (AgbGc *gc, const char *path);
+
+/* Temporary folders of killed exports. */
+void agb_gc_copies (AgbGc *gc);
+/* Clones of `open --clone` that no session needs and no work lies in. */
+void agb_gc_clones (AgbGc *gc, AgbEnv *env, GHashTable *sessions);
+/* Lock files of sessions that are closed or gone. */
+void agb_gc_locks (AgbGc *gc, AgbEnv *env, GHashTable *sessions);
+/* Guests of no open session: gc ends no guest, repair does. */
+void agb_gc_warn_of_orphans (AgbGc *gc, AgbEnv *env, GHashTable *sessions);
 
 /* The refs of the closed SESSION, whose age in seconds is AGE; UNFINISHED: the journal has an
  * operation of it. */

@@ -4,20 +4,26 @@
 #include "core/fault.h"
 #include "core/interrupt.h"
 #include "core/io.h"
+#include "core/paths.h"
+#include "core/process.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { UNWRITTEN_SECONDS = 60 * 60 };
 
 struct AgbPlace {
   char *parent; /* real path */
   char *name;
   char *folder; /* temporary */
+  char *record; /* file of the state root that names it, for gc */
+  gboolean force;
 };
 
 /* FOLDER is a repository or a `.git` (gitrepository-layout(5)). */
@@ -76,12 +82,40 @@ resolve (AgbPlace *place, const char *to, GError **error)
   return TRUE;
 }
 
+/* The folder is written down first, so that gc finds it wherever it is. */
+static gboolean
+make_folder (AgbPlace *place, GError **error)
+{
+  g_autofree char *record = agb_state_path (error, "copies", "XXXXXX", NULL);
+  AgbProcessId self;
+
+  if (record == NULL)
+    return FALSE;
+  agb_autofd int fd = g_mkstemp_full (record, O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return agb_error_set_errno (error, errno, "make", record);
+  place->record = g_steal_pointer (&record);
+  const char *suffix = strrchr (place->record, '/') + 1;
+  g_autofree char *name = g_strconcat (AGB_COPY_PREFIX, suffix, NULL);
+  g_autofree char *folder = g_build_filename (place->parent, name, NULL);
+  agb_process_self (&self);
+  g_autofree char *id = agb_process_format (&self);
+  g_autofree char *text = g_strconcat (id, "\n", folder, NULL);
+  if (!agb_write_all (fd, text, strlen (text), place->record, error))
+    return FALSE;
+  if (mkdir (folder, 0700) != 0)
+    return agb_error_set_errno (error, errno, "make folder", folder);
+  place->folder = g_steal_pointer (&folder);
+  return TRUE;
+}
+
 AgbPlace *
 agb_place_new (const char *to, gboolean force, GError **error)
 {
   g_autoptr (AgbPlace) place = g_new0 (AgbPlace, 1);
   struct stat info;
 
+  place->force = force;
   if (!resolve (place, to, error))
     return NULL;
   g_autofree char *whole = g_build_filename (place->parent, place->name, NULL);
@@ -93,23 +127,19 @@ agb_place_new (const char *to, gboolean force, GError **error)
       agb_error_hint (error, "replace it with --force, or choose another place");
       return NULL;
     }
-  g_autofree char *folder = g_build_filename (place->parent, ".agbranch-copy.XXXXXX", NULL);
-  if (!agb_fault_point ("copy: make the temporary folder", error))
+  if (!agb_fault_point ("copy: make the temporary folder", error) || !make_folder (place, error))
     return NULL;
-  if (g_mkdtemp (folder) == NULL)
-    {
-      agb_error_set_errno (error, errno, "make a folder in", place->parent);
-      return NULL;
-    }
-  place->folder = g_steal_pointer (&folder);
   return g_steal_pointer (&place);
 }
 
 void
 agb_place_free (AgbPlace *place)
 {
-  if (place->folder != NULL)
-    agb_remove_tree (place->folder, NULL);
+  gboolean gone = place->folder == NULL || agb_remove_tree (place->folder, NULL);
+
+  if (place->record != NULL && gone)
+    unlink (place->record);
+  g_free (place->record);
   g_free (place->folder);
   g_free (place->parent);
   g_free (place->name);
@@ -122,59 +152,66 @@ agb_place_folder (const AgbPlace *place)
   return place->folder;
 }
 
-static gboolean move_entry (int from_fd, const char *from, int to_fd, const char *to,
-                            GError **error);
-
-static gboolean
-merge_folder (int from_fd, const char *from, int to_fd, const char *to, GError **error)
+/* Replacing a folder removes what else is in it: not with these. */
+static const char *
+reason_to_keep (const char *whole)
 {
-  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  int source_fd = openat (from_fd, from, flags);
-  agb_autofd int target_fd = openat (to_fd, to, flags);
-  DIR *list = source_fd >= 0 ? fdopendir (source_fd) : NULL;
-  gboolean moved = target_fd >= 0;
+  g_autofree char *git = g_build_filename (whole, ".git", NULL);
+  g_autofree char *above = g_build_filename (whole, "..", NULL);
+  g_autofree char *here = g_get_current_dir ();
+  g_autofree char *below = g_strconcat (whole, "/", NULL);
+  g_autofree char *home = realpath (g_get_home_dir (), NULL);
+  struct stat inside, outside;
 
-  if (list == NULL || !moved)
+  if (g_file_test (git, G_FILE_TEST_EXISTS))
+    return "has a '.git' in it";
+  if (g_str_equal (here, whole) || g_str_has_prefix (here, below))
+    return "holds the working directory";
+  if (home != NULL && (g_str_equal (home, whole) || g_str_has_prefix (home, below)))
+    return "holds your home";
+  if (stat (whole, &inside) == 0 && stat (above, &outside) == 0 && inside.st_dev != outside.st_dev)
+    return "is a file system of its own";
+  return NULL;
+}
+
+/* Both in one step; what was there lies in the temporary folder then, and goes with it. */
+static gboolean
+exchange (AgbPlace *place, int from_fd, const char *name, int to_fd, GError **error)
+{
+  g_autofree char *whole = g_build_filename (place->parent, place->name, NULL);
+  const char *reason = reason_to_keep (whole);
+
+  if (reason != NULL)
     {
-      int errnum = errno;
-      if (list != NULL)
-        closedir (list);
-      else
-        agb_close (&source_fd);
-      return agb_error_set_errno (error, errnum, "open", list == NULL ? from : to);
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' %s: it is not replaced", whole, reason);
+      agb_error_hint (error, "choose another place");
+      return FALSE;
     }
-  for (struct dirent *entry; moved && (entry = readdir (list)) != NULL;)
-    if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
-      moved = move_entry (dirfd (list), entry->d_name, target_fd, entry->d_name, error);
-  closedir (list);
-  return moved;
+  if (!agb_fault_point ("copy: exchange", error))
+    return FALSE;
+  return renameat2 (from_fd, name, to_fd, place->name, RENAME_EXCHANGE) == 0
+         || agb_error_set_errno (error, errno, "replace", whole);
 }
 
 static gboolean
-move_entry (int from_fd, const char *from, int to_fd, const char *to, GError **error)
+replace (AgbPlace *place, int from_fd, const char *name, int to_fd, GError **error)
 {
   struct stat source, target;
 
-  if (agb_interrupted (error) || !agb_fault_point ("copy: rename", error))
-    return FALSE;
-  if (renameat2 (from_fd, from, to_fd, to, RENAME_NOREPLACE) == 0)
-    return TRUE;
-  if (errno != EEXIST)
-    return agb_error_set_errno (error, errno, "rename to", to);
-  if (fstatat (from_fd, from, &source, AT_SYMLINK_NOFOLLOW) != 0
-      || fstatat (to_fd, to, &target, AT_SYMLINK_NOFOLLOW) != 0)
-    return agb_error_set_errno (error, errno, "look at", to);
+  if (fstatat (from_fd, name, &source, AT_SYMLINK_NOFOLLOW) != 0
+      || fstatat (to_fd, place->name, &target, AT_SYMLINK_NOFOLLOW) != 0)
+    return agb_error_set_errno (error, errno, "look at", place->name);
   if (S_ISDIR (source.st_mode) && S_ISDIR (target.st_mode))
-    return merge_folder (from_fd, from, to_fd, to, error);
+    return exchange (place, from_fd, name, to_fd, error);
   if (S_ISDIR (source.st_mode) || S_ISDIR (target.st_mode))
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' exists and is %s: it is not replaced",
-                   to, S_ISDIR (target.st_mode) ? "a folder" : "no folder");
+                   place->name, S_ISDIR (target.st_mode) ? "a folder" : "no folder");
       agb_error_hint (error, "remove it first, or choose another place");
       return FALSE;
     }
-  return renameat (from_fd, from, to_fd, to) == 0
-         || agb_error_set_errno (error, errno, "replace", to);
+  return renameat (from_fd, name, to_fd, place->name) == 0
+         || agb_error_set_errno (error, errno, "replace", place->name);
 }
 
 gboolean
@@ -186,6 +223,48 @@ agb_place_move (AgbPlace *place, const char *name, GError **error)
 
   if (from_fd < 0 || to_fd < 0)
     return agb_error_set_errno (error, errno, "open", from_fd < 0 ? place->folder : place->parent);
-  return move_entry (from_fd, name, to_fd, place->name, error)
-         && agb_fsync_folder (place->parent, error);
+  if (agb_interrupted (error) || !agb_fault_point ("copy: rename", error))
+    return FALSE;
+  if (renameat2 (from_fd, name, to_fd, place->name, RENAME_NOREPLACE) != 0)
+    {
+      if (errno != EEXIST || !place->force)
+        return agb_error_set_errno (error, errno, "rename to", place->name);
+      if (!replace (place, from_fd, name, to_fd, error))
+        return FALSE;
+    }
+  return agb_fsync_folder (place->parent, error);
+}
+
+GPtrArray *
+agb_place_left (void)
+{
+  GPtrArray *left = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *root = agb_state_root ();
+  g_autofree char *folder = g_build_filename (root, "copies", NULL);
+  g_autoptr (GDir) list = g_dir_open (folder, 0, NULL);
+
+  for (const char *name; list != NULL && (name = g_dir_read_name (list)) != NULL;)
+    {
+      g_autofree char *record = g_build_filename (folder, name, NULL);
+      g_autofree char *text = NULL;
+      AgbProcessId owner;
+      struct stat info;
+
+      if (!g_file_get_contents (record, &text, NULL, NULL))
+        continue;
+      char *path = strchr (text, '\n');
+      if (path != NULL)
+        *path++ = '\0';
+      gboolean known = agb_process_parse (text, &owner);
+      if (known ? agb_process_alive (&owner)
+                : stat (record, &info) != 0 || time (NULL) - info.st_mtime < UNWRITTEN_SECONDS)
+        continue;
+      g_autofree char *base = g_path_get_basename (path != NULL ? path : "");
+      if (path != NULL && g_str_has_prefix (base, AGB_COPY_PREFIX)
+          && g_str_equal (base + strlen (AGB_COPY_PREFIX), name)
+          && g_file_test (path, G_FILE_TEST_IS_DIR) && !g_file_test (path, G_FILE_TEST_IS_SYMLINK))
+        g_ptr_array_add (left, g_strdup (path));
+      g_ptr_array_add (left, g_steal_pointer (&record));
+    }
+  return left;
 }

@@ -81,10 +81,13 @@ gint64
 agb_next_ref_number (AgbHeld *held, const char *kind)
 {
   g_autofree char *prefix = g_strdup_printf ("refs/agbranch/%s/%s/", kind, held->session->name);
-  Numbers numbers = { .prefix_length = strlen (prefix) };
+  Numbers numbers
+      = { .prefix_length = strlen (prefix),
+          .highest = agb_catalog_kept_ref_number (held->env->catalog, kind, held->session->name) };
 
   agb_repo_foreach_ref (held->repo, prefix, see_number, &numbers, NULL);
-  /* The refs themselves go by retention, their numbers are not given twice. */
+  /* The refs themselves go by retention (gc keeps the highest number), and a reader of a sync run may
+   * still look for one. */
   if (g_str_equal (kind, "sync"))
     agb_catalog_foreach_sync_run (held->env->catalog, held->session->name, 0, see_run, &numbers,
                                   NULL);

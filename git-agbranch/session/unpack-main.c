@@ -1,7 +1,8 @@
-/* agbranch-unpack TOP BYTES ENTRIES: unpack the tar stream on stdin in the working directory.
+/* agbranch-unpack TOP BYTES ENTRIES [skip]: unpack the tar stream on stdin in the working directory.
  *
  * The stream is a guest's: the process first gives away what it does not need.  On success it prints
- * "BYTES ENTRIES"; on an error one line on stderr, and ends with the code of that error. */
+ * "BYTES ENTRIES SKIPPED", with "skip" after a line "skipped TAB PATH TAB RULE" for each entry (of the
+ * first 1000) that was left out since it broke a rule; on an error one line on stderr, and ends with the code of that error. */
 #include "core/error.h"
 #include "core/escape.h"
 
@@ -43,6 +44,7 @@ enum {
   NAME_LIMIT = 255,
   DEPTH_LIMIT = 64,
   MEMORY_LIMIT = 512 * 1024 * 1024,
+  MOST_TOLD = 1000,
 };
 
 typedef struct {
@@ -51,6 +53,8 @@ typedef struct {
   guint64 entry_limit;
   guint64 bytes;
   guint64 entries;
+  gboolean skip;
+  guint64 skipped;
   int root_fd;
 } Unpack;
 
@@ -168,13 +172,34 @@ give_rights_away (const Unpack *unpack, GError **error)
 }
 
 static gboolean
-refuse (const char *path, const char *rule, GError **error)
+refuse_all (const char *path, const char *rule, GError **error)
 {
   g_autofree char *shown = agb_escape (path, -1);
   g_autofree char *cut = agb_fit (shown, 200);
 
   g_set_error (error, AGB_ERROR, AGB_ERROR_SYNC, "the guest sent '%s': %s", cut, rule);
   return FALSE;
+}
+
+/* Both are one line without a tab: the path is escaped, the rule ours.  Returns FALSE. */
+static gboolean
+skip (Unpack *unpack, const char *path, const char *rule)
+{
+  g_autofree char *shown = agb_escape (path, -1);
+
+  if (unpack->skipped++ < MOST_TOLD)
+    printf ("skipped\t%s\t%s\n", shown, rule);
+  return FALSE;
+}
+
+/* Refuse the entry: with "skip" it is left out, *ERROR stays unset. */
+static gboolean
+refuse (Unpack *unpack, const char *path, const char *rule, GError **error)
+{
+  /* Without TOP itself nothing would be left. */
+  if (unpack->skip && !g_str_equal (path, unpack->top))
+    return skip (unpack, path, rule);
+  return refuse_all (path, rule, error);
 }
 
 /* A name that some file system takes for .git: other case, the 8.3 name, and the characters that HFS+
@@ -265,7 +290,7 @@ open_beneath (const Unpack *unpack, const char *path, int flags)
 
 /* Folders above PATH are real folders or not there yet, and PATH is new (a folder may come twice). */
 static gboolean
-check_place (const Unpack *unpack, const char *path, mode_t type, GError **error)
+check_place (Unpack *unpack, const char *path, mode_t type, GError **error)
 {
   for (const char *slash = strchr (path, '/'); slash != NULL; slash = strchr (slash + 1, '/'))
     {
@@ -275,7 +300,7 @@ check_place (const Unpack *unpack, const char *path, mode_t type, GError **error
       if (fd >= 0)
         close (fd);
       else if (errno != ENOENT)
-        return refuse (path, "a path through a link or file", error);
+        return refuse (unpack, path, "a path through a link or file", error);
     }
   int fd = open_beneath (unpack, path, O_PATH | O_NOFOLLOW);
   struct stat found;
@@ -286,21 +311,22 @@ check_place (const Unpack *unpack, const char *path, mode_t type, GError **error
     close (fd);
   if (is_new || (is_folder && type == AE_IFDIR))
     return TRUE;
-  return refuse (path, "the same name twice", error);
+  return refuse (unpack, path, "the same name twice", error);
 }
 
 static gboolean
-check_hard_link (const Unpack *unpack, const char *path, const char *target, GError **error)
+check_hard_link (Unpack *unpack, const char *path, const char *target, GError **error)
 {
   struct stat found;
 
   if (path_rule (target, unpack->top) != NULL)
-    return refuse (path, "a hard link that leaves the folder", error);
+    return refuse (unpack, path, "a hard link that leaves the folder", error);
   int fd = open_beneath (unpack, target, O_PATH | O_NOFOLLOW);
   gboolean is_file = fd >= 0 && fstat (fd, &found) == 0 && S_ISREG (found.st_mode);
   if (fd >= 0)
     close (fd);
-  return is_file || refuse (path, "a hard link to what is not a file of the archive", error);
+  return is_file
+         || refuse (unpack, path, "a hard link to what is not a file of the archive", error);
 }
 
 static const char *
@@ -311,7 +337,8 @@ without_dot (const char *path)
   return path;
 }
 
-/* Counts ENTRY, checks it, and takes away what it must not bring. */
+/* Counts ENTRY, checks it, and takes away what it must not bring.  FALSE without an error: leave it
+ * out. */
 static gboolean
 check_entry (Unpack *unpack, struct archive_entry *entry, GError **error)
 {
@@ -320,7 +347,7 @@ check_entry (Unpack *unpack, struct archive_entry *entry, GError **error)
   const char *hard_link = archive_entry_hardlink (entry);
 
   if (raw == NULL)
-    return refuse ("?", "a name that cannot be read", error);
+    return refuse (unpack, "?", "a name that cannot be read", error);
   g_autofree char *path = g_strdup (without_dot (raw));
   for (gsize length = strlen (path); length > 1 && path[length - 1] == '/';)
     path[--length] = '\0';
@@ -331,10 +358,10 @@ check_entry (Unpack *unpack, struct archive_entry *entry, GError **error)
                                                  : "a link without a target";
   else if (rule == NULL && hard_link == NULL && type != AE_IFREG && type != AE_IFDIR)
     rule = "a device, fifo or socket";
-  if (rule == NULL && ++unpack->entries > unpack->entry_limit)
-    rule = "more entries than agbranch.limits.exportFiles allows";
+  if (unpack->entries + unpack->skipped >= unpack->entry_limit)
+    return refuse_all (path, "more entries than agbranch.limits.exportFiles allows", error);
   if (rule != NULL)
-    return refuse (path, rule, error);
+    return refuse (unpack, path, rule, error);
 
   if (hard_link != NULL)
     {
@@ -347,12 +374,15 @@ check_entry (Unpack *unpack, struct archive_entry *entry, GError **error)
     }
   gint64 size = archive_entry_size (entry);
   if (size < 0 || (guint64)size > unpack->byte_limit - unpack->bytes)
-    return refuse (path, "more bytes than agbranch.limits.export allows", error);
-  unpack->bytes += (guint64)size;
+    return refuse_all (path, "more bytes than agbranch.limits.export allows", error);
   archive_entry_set_pathname (entry, path);
   archive_entry_set_perm (entry,
                           (archive_entry_perm (entry) & 0777) | (type == AE_IFDIR ? 0700 : 0600));
-  return check_place (unpack, path, type, error);
+  if (!check_place (unpack, path, type, error))
+    return FALSE;
+  unpack->bytes += (guint64)size;
+  unpack->entries++;
+  return TRUE;
 }
 
 static gboolean
@@ -391,12 +421,18 @@ static gboolean
 unpack_entries (Unpack *unpack, struct archive *in, struct archive *out, GError **error)
 {
   struct archive_entry *entry;
+  g_autoptr (GError) refused = NULL;
   int rc;
 
   while ((rc = archive_read_next_header (in, &entry)) == ARCHIVE_OK)
     {
-      if (!check_entry (unpack, entry, error))
-        return FALSE;
+      if (!check_entry (unpack, entry, &refused))
+        {
+          if (refused == NULL)
+            continue;
+          g_propagate_error (error, g_steal_pointer (&refused));
+          return FALSE;
+        }
       if (archive_write_header (out, entry) != ARCHIVE_OK)
         return set_archive_error (out, "cannot write what the guest sent", error);
       if (archive_entry_size (entry) > 0 && !copy_data (in, out, error))
@@ -441,9 +477,10 @@ main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
 
-  if (argc != 4)
+  gboolean skips = argc == 5 && g_str_equal (argv[4], "skip");
+  if (argc != 4 && !skips)
     {
-      fprintf (stderr, "usage: agbranch-unpack <top> <bytes> <entries>\n");
+      fprintf (stderr, "usage: agbranch-unpack <top> <bytes> <entries> [skip]\n");
       return AGB_ERROR_USAGE;
     }
   setlocale (LC_CTYPE, "C.UTF-8"); /* libarchive converts the names of pax headers to it */
@@ -452,11 +489,13 @@ main (int argc, char **argv)
     .top = argv[1],
     .byte_limit = g_ascii_strtoull (argv[2], NULL, 10),
     .entry_limit = g_ascii_strtoull (argv[3], NULL, 10),
+    .skip = skips,
     .root_fd = open (".", O_PATH | O_DIRECTORY | O_CLOEXEC),
   };
   if (give_rights_away (&unpack, &error) && unpack_stdin (&unpack, &error))
     {
-      printf ("%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n", unpack.bytes, unpack.entries);
+      printf ("%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n", unpack.bytes,
+              unpack.entries, unpack.skipped);
       return 0;
     }
   fprintf (stderr, "%s\n", error->message);

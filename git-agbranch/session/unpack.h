@@ -9,14 +9,21 @@
 #include <glib.h>
 
 typedef struct {
-  guint64 bytes;   /* contents of all files, as their size says (a hole counts) */
-  guint64 entries; /* files, folders and links */
+  guint64 bytes;        /* contents of all files, as their size says (a hole counts) */
+  guint64 entries;      /* files, folders and links */
+  gboolean skip_unsafe; /* leave an entry out that breaks a rule, unless it is TOP or a limit */
 } AgbUnpackLimits;
 
 typedef struct {
   guint64 bytes;
   guint64 entries;
+  guint64 skipped;
+  GPtrArray
+      *skipped_paths; /* char *, escaped; with the rule at the same place in skipped_rules; the */
+  GPtrArray *skipped_rules; /* first 1000 of them */
 } AgbUnpackCount;
+void agb_unpack_count_clear (AgbUnpackCount *count);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbUnpackCount, agb_unpack_count_clear)
 
 /* Read a tar stream from FD (stays the caller's) to its end and unpack it in FOLDER, which is empty
  * and nobody else's.  Every entry must be TOP or lie below it.  Modes lose set-uid, set-gid and

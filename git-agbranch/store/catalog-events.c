@@ -186,6 +186,41 @@ agb_catalog_foreach_sync_run (AgbCatalog *catalog, const char *session, guint li
     }
 }
 
+gboolean
+agb_catalog_keep_ref_number (AgbCatalog *catalog, const char *kind, const char *session,
+                             gint64 number, GError **error)
+{
+  g_autofree char *name = g_strdup_printf ("%s/%s", kind, session);
+  g_autoptr (sqlite3_stmt) statement
+      = agb_catalog_prepare (catalog,
+                             "INSERT INTO ref_numbers (name, number) VALUES (:name, :number)"
+                             " ON CONFLICT (name) DO UPDATE"
+                             " SET number = max (coalesce (number, 0), excluded.number)",
+                             error);
+
+  if (statement == NULL)
+    return FALSE;
+  agb_catalog_bind (statement, ":name", name);
+  agb_catalog_bind_int (statement, ":number", number);
+  return agb_catalog_write (catalog, statement, "keep a number", NULL, error);
+}
+
+gint64
+agb_catalog_kept_ref_number (AgbCatalog *catalog, const char *kind, const char *session)
+{
+  g_autofree char *name = g_strdup_printf ("%s/%s", kind, session);
+  g_autoptr (sqlite3_stmt) statement
+      = agb_catalog_prepare (catalog, "SELECT number FROM ref_numbers WHERE name = :name", NULL);
+  gboolean row = FALSE;
+
+  if (statement == NULL)
+    return 0;
+  agb_catalog_bind (statement, ":name", name);
+  return agb_catalog_step (catalog, statement, "read a number", &row, NULL) && row
+             ? sqlite3_column_int64 (statement, 0)
+             : 0;
+}
+
 /* What an open session has written stays, however old. */
 #define OF_NO_LIVE_SESSION \
   " AND session_name NOT IN (SELECT name FROM sessions WHERE lifecycle_state IS NOT 'closed')"

@@ -52,7 +52,7 @@ gboolean agb_catalog_create_tables (AgbCatalog *catalog, GError **error);
 gboolean agb_catalog_read_version (AgbCatalog *catalog, int *ret_version, GError **error);
 
 /* agbranch 0.1 and its successors may use the numbers below ours. */
-enum { AGB_CATALOG_FIRST_VERSION = 100, AGB_CATALOG_VERSION = 100 };
+enum { AGB_CATALOG_FIRST_VERSION = 100, AGB_CATALOG_VERSION = 101 };
 
 static inline const char *
 agb_catalog_text (sqlite3_stmt *statement, int column)

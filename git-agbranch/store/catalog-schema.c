@@ -102,6 +102,12 @@ static const Column operation_columns[] = {
   { "updated_at", "TEXT" },
 };
 
+/* Outlives sessions, syncs and refs: a number of a ref is not given twice. */
+static const Column ref_number_columns[] = {
+  { "name", "TEXT PRIMARY KEY NOT NULL" },
+  { "number", "INTEGER" },
+};
+
 static const struct {
   const char *name;
   const Column *columns;
@@ -111,6 +117,7 @@ static const struct {
   { "sync_runs", sync_run_columns, G_N_ELEMENTS (sync_run_columns) },
   { "session_events", event_columns, G_N_ELEMENTS (event_columns) },
   { "operations", operation_columns, G_N_ELEMENTS (operation_columns) },
+  { "ref_numbers", ref_number_columns, G_N_ELEMENTS (ref_number_columns) },
 };
 
 /* The first one is the order in which `ps` lists: without it the rows would be sorted each time. */

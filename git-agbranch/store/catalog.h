@@ -164,6 +164,12 @@ typedef gboolean (*AgbSyncRunFunc) (const AgbSyncRun *run, gpointer data);
 gboolean agb_catalog_foreach_sync_run (AgbCatalog *catalog, const char *session, guint limit,
                                        AgbSyncRunFunc func, gpointer data, GError **error);
 
+/* The highest number N that refs/agbranch/KIND/SESSION/N ever had, as far as it was kept before the ref
+ * went; 0: none.  A kept number never gets smaller. */
+gboolean agb_catalog_keep_ref_number (AgbCatalog *catalog, const char *kind, const char *session,
+                                      gint64 number, GError **error);
+gint64 agb_catalog_kept_ref_number (AgbCatalog *catalog, const char *kind, const char *session);
+
 /* The operations journal: a row from before the first durable effect of a mutating verb until after
  * its last one.  DATA_JSON holds what recovery needs (old and new ref values, paths, the step's
  * result); it is replaced as a whole with each step. */
