@@ -219,7 +219,7 @@ test_expect_success 'killed half-way nothing is at the target, and it can be rep
 		test ! -e again || return 1
 	done &&
 	test -n "$(ls -d .agbranch-copy.*)" &&
-	expect_code 0 git agbranch doctor --json; jq -e "[.messages[] | tostring | select (contains (\".agbranch-copy.\"))] | length >= 1" out &&
+	{ git agbranch doctor --json >out || :; } && jq -e "[.messages[] | tostring | select (contains (\".agbranch-copy.\"))] | length >= 1" out &&
 	expect_code 0 git agbranch gc && no_temporary_left && test -z "$(ls "$AGBRANCH_STATE_ROOT/copies")" &&
 	expect_code 0 git agbranch export box --from out --to again
 '
