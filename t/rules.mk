@@ -24,6 +24,22 @@ demo: deps
 	+@$(MAKE) --no-print-directory programs
 	@t/demo/demo.sh "$(BUILD)"
 
+# make torture: open, sync, close and repair with each TORTURE_STRIDEth system call failing or ending them.
+# make race: many commands, sessions and syncs at once.  make hostile, make probes: the corpus of hostile
+# guests, and what a sandbox must not be able to do.
+.PHONY: torture race hostile probes
+torture: programs test-programs
+	@t/torture/run.sh "$(BUILD)"
+race: programs test-programs
+	@AGB_RACE_SESSIONS=24 t/run-tests.sh "$(BUILD)" 1 t/t3110-races.sh t/t3120-many.sh t/t6010-catalog-races.sh
+hostile: programs test-programs
+	@t/run-tests.sh "$(BUILD)" "$(JOBS)" $(HOSTILE_TESTS)
+probes: programs test-programs
+	@t/run-tests.sh "$(BUILD)" "$(JOBS)" $(PROBE_TESTS)
+
+HOSTILE_TESTS := $(wildcard t/t2[0-9]*.sh t/t*-hostile.sh)
+PROBE_TESTS := $(wildcard t/t10[13]0-*.sh)
+
 # make check: everything that can be said about the code without running its tests.
 C_FILES := $(sort $(wildcard git-agbranch/*.[ch] git-agbranch/*/*.[ch] git-agbranch/*/*/*.[ch] \
 	subcommands/*.[ch] t/unit/*.[ch] t/tools/*.[ch] t/fuzz/*.[ch]))

@@ -137,7 +137,7 @@ remove_below (Removal *removal, int parent_fd, const char *name, guint depth, GE
   if (fd < 0 && errno == EACCES && fchmodat (parent_fd, name, 0700, 0) == 0)
     fd = openat (parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
-    return agb_error_set_errno (error, errno, "open", removal->path);
+    return errno == ENOENT || agb_error_set_errno (error, errno, "open", removal->path);
   fchmod (fd, 0700); /* a folder without write permission keeps its entries otherwise */
   if (removal->top_fd < 0)
     removal->top_fd = fd;

@@ -31,6 +31,15 @@ number_of (AgbGate *gate, const char *key, gint64 fallback)
   return text != NULL && end != text ? number : fallback;
 }
 
+/* A git gc under way takes what no ref reaches yet, but not a pack with a .keep. */
+static gboolean
+gc_runs (AgbGate *gate)
+{
+  g_autofree char *path = g_build_filename (agb_repo_common_dir (gate->repo), "gc.pid", NULL);
+
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
 /* Few objects become loose ones, as git's fetch does it: ten thousand syncs are not ten thousand
  * packs, and git's own maintenance packs them. */
 gboolean
@@ -43,38 +52,15 @@ gate_unpacks (AgbGate *gate)
          && gate->pack_bytes < LARGE_PACK;
 }
 
+/* index-pack did not sync what was to be unpacked. */
 static gboolean
-unpack (AgbGate *gate, GError **error)
+sync_file (const char *path, GError **error)
 {
-  static const char *const argv[] = { "git",
-                                      "-c",
-                                      "core.fsync=loose-object,pack,pack-metadata,reference",
-                                      "-c",
-                                      "core.bigFileThreshold=1m",
-                                      "unpack-objects",
-                                      "-q",
-                                      NULL };
-  g_autofree char *name = g_strconcat ("objects/pack/", gate->pack_name, ".pack", NULL);
-  g_autofree char *path = gate_quarantine_path (gate, name);
   agb_autofd int fd = open (path, O_RDONLY | O_CLOEXEC);
-  g_auto (GStrv) envp = agb_repo_plumbing_env (gate->repo);
-  g_auto (AgbChildResult) result = { 0 };
-  const AgbChildSpec spec = { .argv = argv,
-                              .cwd = agb_repo_git_dir (gate->repo),
-                              .envp = envp,
-                              .timeout_ms = AGB_TIMEOUT_GIT,
-                              .stdin_fd = fd };
 
-  if (fd < 0)
-    return agb_error_set_errno (error, errno, "open", path);
-  if (!agb_fault_point ("gate: unpack objects", error) || !agb_child_run (&spec, &result, error))
-    return FALSE;
-  if (result.status == 0)
-    return TRUE;
-  g_autofree char *line = gate_last_line (result.errors->str);
-  g_set_error (error, AGB_ERROR, AGB_ERROR_FILE, "cannot store the objects in '%s': %s",
-               gate->object_dirs[0], line);
-  return FALSE;
+  if (fd < 0 ? errno != ENOENT : fsync (fd) != 0)
+    return agb_error_set_errno (error, errno, "sync", path);
+  return TRUE;
 }
 
 /* The reader of a pack looks for .idx first: that one comes last, and the .keep before all. */
@@ -92,7 +78,8 @@ move_pack (AgbGate *gate, GError **error)
       g_autofree char *inside = g_build_filename (gate->quarantine, "objects", "pack", name, NULL);
       g_autofree char *outside = g_build_filename (folder, name, NULL);
 
-      if (!agb_fault_point ("gate: move pack", error))
+      if (!agb_fault_point ("gate: move pack", error)
+          || (gate_unpacks (gate) && !sync_file (inside, error)))
         return FALSE;
       /* git 2.39 writes a .rev only when told to. */
       if (rename (inside, outside) != 0 && !(errno == ENOENT && i == 2))
@@ -126,12 +113,42 @@ agb_gate_accept (AgbGate *gate, GError **error)
   agb_progress_phase (gate->progress, "storing");
   if (gate->pack_name == NULL)
     return TRUE;
-  if (gate_unpacks (gate))
-    return unpack (gate, error);
+  if (gate_unpacks (gate) && !gc_runs (gate))
+    return gate_unpack (gate, error);
   if (gate->keep_path == NULL || move_pack (gate, error))
     return TRUE;
   remove_pack (gate);
   return FALSE;
+}
+
+static gboolean
+bring_back (AgbGate *gate, GError **error)
+{
+  if (gate->keep_path == NULL || move_pack (gate, error))
+    return TRUE;
+  remove_pack (gate);
+  return FALSE;
+}
+
+gboolean
+agb_gate_move_refs (AgbGate *gate, const AgbRefUpdates *updates, const char *message,
+                    GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+
+  if (agb_ref_updates_apply (gate->repo, updates, message, &problem))
+    {
+      /* Pruned by one that saw the refs before they moved. */
+      if (gate_lost_loose (gate))
+        return bring_back (gate, error);
+      return TRUE;
+    }
+  if (!gate_lost_loose (gate) || !bring_back (gate, NULL))
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+  return agb_ref_updates_apply (gate->repo, updates, message, error);
 }
 
 const char *

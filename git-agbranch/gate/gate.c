@@ -61,7 +61,7 @@ agb_gate_free (AgbGate *gate)
 {
   gate_remove_keep (gate);
   if (gate->quarantine != NULL)
-    agb_remove_tree (gate->quarantine, NULL);
+    gate_quarantine_remove (gate);
   agb_close (&gate->hold_fd);
   g_free (gate->session);
   g_free (gate->base_oid);
@@ -75,6 +75,7 @@ agb_gate_free (AgbGate *gate)
   g_free (gate->pack_name);
   g_free (gate->keep_path);
   g_clear_pointer (&gate->commits, g_ptr_array_unref);
+  g_clear_pointer (&gate->loose, g_ptr_array_unref);
   g_hash_table_unref (gate->found);
   g_ptr_array_unref (gate->findings);
   g_free (gate);

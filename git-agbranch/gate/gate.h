@@ -70,6 +70,11 @@ gboolean agb_gate_accept (AgbGate *gate, GError **error);
 /* Where accept puts the .keep file, as an absolute path for the journal: known after receive; NULL when
  * there is to be none. */
 const char *agb_gate_keep_path (AgbGate *gate);
+
+/* Between the two: agb_ref_updates_apply.  When a git of the host has pruned the objects meanwhile, which
+ * no ref held yet, they are brought back as a pack first. */
+gboolean agb_gate_move_refs (AgbGate *gate, const AgbRefUpdates *updates, const char *message,
+                             GError **error);
 void agb_gate_finish (AgbGate *gate);
 
 /* Remove the quarantines and .keep files that killed processes left in REPO, once their refs are

@@ -1,6 +1,7 @@
 /* What the files of the gate share; nobody outside gate/ includes it. */
 #pragma once
 
+#include "core/child.h"
 #include "gate/gate.h"
 #include "gate/pack-scan.h"
 
@@ -36,6 +37,7 @@ struct AgbGate {
   char *pack_name;     /* "pack-HASH" in the quarantine; NULL: nothing was received */
   char *keep_path;     /* where its .keep will be; NULL: none */
   gboolean moved;      /* the first file of the pack is in the store */
+  GPtrArray *loose;    /* paths of the objects that are in the store; NULL: a pack */
   GPtrArray *commits;  /* new commits, newest first (GateCommit) */
   GPtrArray *findings; /* strings; NULL-ended once the check is over */
   GHashTable *found;   /* set of the strings in findings */
@@ -49,6 +51,7 @@ typedef struct {
 /* quarantine.c */
 gboolean gate_quarantine_make (AgbGate *gate, GError **error);
 char *gate_quarantine_path (AgbGate *gate, const char *name);
+void gate_quarantine_remove (AgbGate *gate);
 /* NAMES of folders as GIT_ALTERNATE_OBJECT_DIRECTORIES takes them; the caller frees. */
 char *gate_join_object_dirs (char **folders);
 
@@ -71,6 +74,8 @@ gboolean gate_git_run (AgbGate *gate, const char *const *args, const void *input
 gboolean gate_timed_out (AgbGate *gate, const char *what, GError **error);
 /* The last line of what a git said, for a message: escaped, without "fatal: ".  Caller frees. */
 char *gate_last_line (const char *errors);
+/* The same of a git that failed; when it said nothing, how it ended. */
+char *gate_last_words (const AgbChildResult *result);
 
 /* "refused: RULE: …" as AGB_ERROR_SYNC, with the hint that names the setting which allows it.  SUBJECT is
  * the path or object (NULL: none), escaped here. */
@@ -123,6 +128,10 @@ gboolean gate_folders_check (GateFolders *folders, GError **error);
 
 /* accept.c */
 gboolean gate_unpacks (AgbGate *gate);
+/* loose.c: the pack as loose objects in the store, durable; they are noted in gate->loose. */
+gboolean gate_unpack (AgbGate *gate, GError **error);
+/* TRUE when one of them is not there any more. */
+gboolean gate_lost_loose (AgbGate *gate);
 /* When the refs have moved, or will not: what nobody needs is left to git's gc. */
 void gate_remove_keep (AgbGate *gate);
 

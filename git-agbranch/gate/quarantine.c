@@ -8,12 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char folder_prefix[] = "quarantine-";
+/* Begins the name of one that is being removed, whoever does it. */
+static const char removed_prefix[] = "removed-";
 
 char *
 gate_quarantine_path (AgbGate *gate, const char *name)
@@ -156,10 +159,37 @@ gate_quarantine_make (AgbGate *gate, GError **error)
          && copy_shallow (gate, error);
 }
 
+/* Under another name first: a removal that is cut off must not leave a quarantine without its lock,
+ * of which nobody knows whether it has just been made. */
+static gboolean
+remove_quarantine (const char *path, GError **error)
+{
+  g_autofree char *parent = g_path_get_dirname (path);
+  g_autofree char *name = g_path_get_basename (path);
+  g_autofree char *away = g_strconcat (parent, "/", removed_prefix, name, NULL);
+
+  if (g_str_has_prefix (name, removed_prefix))
+    return agb_remove_tree (path, error);
+  if (rename (path, away) != 0)
+    return errno == ENOENT || agb_remove_tree (path, error);
+  return agb_remove_tree (away, error);
+}
+
+void
+gate_quarantine_remove (AgbGate *gate)
+{
+  remove_quarantine (gate->quarantine, NULL);
+}
+
 /* TRUE when the process that made the quarantine at PATH is gone. */
 static gboolean
 is_abandoned (const char *path)
 {
+  g_autofree char *name = g_path_get_basename (path);
+
+  if (g_str_has_prefix (name, removed_prefix))
+    return TRUE;
+
   g_autofree char *lock = g_build_filename (path, "lock", NULL);
   agb_autofd int fd = open (lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   struct stat info;
@@ -187,7 +217,7 @@ is_orphaned_keep (const char *path)
 static gboolean
 is_quarantine (const char *name)
 {
-  return g_str_has_prefix (name, folder_prefix);
+  return g_str_has_prefix (name, folder_prefix) || g_str_has_prefix (name, removed_prefix);
 }
 
 static gboolean
@@ -198,8 +228,9 @@ is_keep (const char *name)
 
 static gboolean
 sweep_folder (const char *parent, gboolean (*is_ours) (const char *name),
-              gboolean (*is_left) (const char *path), gboolean dry_run, AgbGateSweepFunc func,
-              gpointer data, GError **error)
+              gboolean (*is_left) (const char *path),
+              gboolean (*remove) (const char *path, GError **error), gboolean dry_run,
+              AgbGateSweepFunc func, gpointer data, GError **error)
 {
   g_autoptr (GDir) folder = g_dir_open (parent, 0, NULL);
   const char *name;
@@ -212,7 +243,7 @@ sweep_folder (const char *parent, gboolean (*is_ours) (const char *name),
         continue;
       if (func != NULL)
         func (path, data);
-      if (!dry_run && !agb_remove_tree (path, error))
+      if (!dry_run && !remove (path, error))
         return FALSE;
     }
   return TRUE;
@@ -225,6 +256,8 @@ agb_gate_sweep (AgbRepo *repo, gboolean dry_run, AgbGateSweepFunc func, gpointer
   g_autofree char *quarantines = g_build_filename (agb_repo_common_dir (repo), "agbranch", NULL);
   g_autofree char *packs = g_build_filename (agb_repo_common_dir (repo), "objects", "pack", NULL);
 
-  return sweep_folder (quarantines, is_quarantine, is_abandoned, dry_run, func, data, error)
-         && sweep_folder (packs, is_keep, is_orphaned_keep, dry_run, func, data, error);
+  return sweep_folder (quarantines, is_quarantine, is_abandoned, remove_quarantine, dry_run, func,
+                       data, error)
+         && sweep_folder (packs, is_keep, is_orphaned_keep, agb_remove_tree, dry_run, func, data,
+                          error);
 }

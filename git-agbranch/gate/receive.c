@@ -203,12 +203,11 @@ judge_index_pack (const AgbChildResult *result, GError **error)
   if (result->status == 0)
     return TRUE;
 
-  g_autofree char *line = gate_last_line (result->errors->str);
+  g_autofree char *line = gate_last_words (result);
   if (strstr (result->errors->str, "No space left on device") != NULL)
     g_set_error (error, AGB_ERROR, AGB_ERROR_FILE, "cannot store the pack: %s", line);
   else if (!refuse_fsck (result->errors->str, error))
-    g_set_error (error, AGB_ERROR, AGB_ERROR_SYNC, "refused: pack: %s",
-                 *line != '\0' ? line : "git index-pack ended without a word");
+    g_set_error (error, AGB_ERROR, AGB_ERROR_SYNC, "refused: pack: %s", line);
   return FALSE;
 }
 
@@ -235,7 +234,7 @@ remember_pack (AgbGate *gate, const char *output, GError **error)
     }
   g_autofree char *hash = g_strndup (output + 5, length);
   gate->pack_name = g_strconcat ("pack-", hash, NULL);
-  if (!gate_unpacks (gate) && !has_pack (gate))
+  if (!has_pack (gate))
     gate->keep_path = g_strconcat (gate->object_dirs[0], "/pack/", gate->pack_name, ".keep", NULL);
   return TRUE;
 }

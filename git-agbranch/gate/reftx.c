@@ -111,8 +111,10 @@ explain (AgbRepo *repo, const AgbRefUpdates *updates, const AgbChildResult *resu
   for (guint i = 0; i < agb_ref_updates_length (updates); i++)
     {
       const AgbRefUpdate *update = agb_ref_updates_get (updates, i);
-      g_autofree char *is = agb_repo_read_ref (repo, update->ref);
+      g_autofree char *is = NULL;
 
+      if (!agb_repo_find_ref (repo, update->ref, &is, error))
+        return FALSE;
       if (g_strcmp0 (is, update->old_oid) != 0)
         return set_moved (update, is, error);
     }
@@ -124,6 +126,34 @@ explain (AgbRepo *repo, const AgbRefUpdates *updates, const AgbChildResult *resu
   if (locked)
     agb_error_hint (error, "when no other git is running: git agbranch repair");
   return FALSE;
+}
+
+/* git syncs the files of refs, not the folders that name them (none with another ref backend). */
+static gboolean
+sync_folders (AgbRepo *repo, const AgbRefUpdates *updates, GError **error)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; i < agb_ref_updates_length (updates); i++)
+    {
+      g_autofree char *folder = g_path_get_dirname (agb_ref_updates_get (updates, i)->ref);
+
+      /* Also those above, of which the transaction may have made some. */
+      while (strchr (folder, '/') != NULL && g_hash_table_add (seen, g_strdup (folder)))
+        {
+          g_autofree char *path = g_build_filename (agb_repo_common_dir (repo), folder, NULL);
+          char *above = g_path_get_dirname (folder);
+
+          if (g_file_test (path, G_FILE_TEST_IS_DIR) && !agb_fsync_folder (path, error))
+            {
+              g_free (above);
+              return FALSE;
+            }
+          g_free (folder);
+          folder = above;
+        }
+    }
+  return TRUE;
 }
 
 static char **
@@ -172,7 +202,7 @@ run_update_ref (AgbRepo *repo, const AgbRefUpdates *updates, const char *message
   if (!ran)
     return FALSE;
   if (result.status == 0 && strstr (result.output->str, "commit: ok") != NULL)
-    return TRUE;
+    return sync_folders (repo, updates, error);
   if (ret_killed != NULL)
     *ret_killed = result.signal != 0;
   return explain (repo, updates, &result, error);
@@ -187,8 +217,10 @@ remaining (AgbRepo *repo, const AgbRefUpdates *updates, GError **error)
   for (guint i = 0; i < agb_ref_updates_length (updates); i++)
     {
       const AgbRefUpdate *update = agb_ref_updates_get (updates, i);
-      g_autofree char *is = agb_repo_read_ref (repo, update->ref);
+      g_autofree char *is = NULL;
 
+      if (!agb_repo_find_ref (repo, update->ref, &is, error))
+        return NULL;
       if (g_strcmp0 (is, update->new_oid) == 0)
         continue;
       if (g_strcmp0 (is, update->old_oid) != 0)

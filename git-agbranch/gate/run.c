@@ -31,6 +31,17 @@ gate_last_line (const char *errors)
   return agb_escape (line, -1);
 }
 
+char *
+gate_last_words (const AgbChildResult *result)
+{
+  g_autofree char *line = gate_last_line (result->errors->str);
+
+  if (*line != '\0')
+    return g_steal_pointer (&line);
+  return result->signal != 0 ? g_strdup_printf ("git was ended by signal %d", result->signal)
+                             : g_strdup_printf ("git ended with status %d", result->status);
+}
+
 gboolean
 gate_refuse (GError **error, const char *rule, const char *subject, const char *format, ...)
 {
@@ -185,7 +196,9 @@ gate_git_stream (AgbGate *gate, const char *const *args, const GString *input, G
     return gate_timed_out (gate, args[0], error);
   if (status != 0)
     {
-      g_autofree char *line = gate_last_line (errors->str);
+      const AgbChildResult result
+          = { .status = status, .signal = MAX (status - 128, 0), .errors = errors };
+      g_autofree char *line = gate_last_words (&result);
       g_set_error (error, AGB_ERROR, AGB_ERROR_SYNC, "refused: git %s: %s", args[0], line);
       return FALSE;
     }

@@ -128,7 +128,7 @@ agb_gate_is_ancestor (AgbGate *gate, const char *ancestor, const char *descendan
     return FALSE;
   if (result.status > 1)
     {
-      g_autofree char *line = gate_last_line (result.errors->str);
+      g_autofree char *line = gate_last_words (&result);
       g_set_error (error, AGB_ERROR, AGB_ERROR_SYNC, "refused: connectivity: %s", line);
       return FALSE;
     }

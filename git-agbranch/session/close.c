@@ -119,7 +119,9 @@ remove_refs (AgbEnv *env, const AgbSession *session, AgbJournal *journal, GError
     return FALSE;
   for (gsize i = 0; repo != NULL && i < G_N_ELEMENTS (refs); i++)
     {
-      g_autofree char *oid = refs[i] != NULL ? agb_repo_read_ref (repo, refs[i]) : NULL;
+      g_autofree char *oid = NULL;
+      if (refs[i] != NULL && !agb_repo_find_ref (repo, refs[i], &oid, error))
+        return FALSE;
       if (oid != NULL)
         agb_ref_updates_add (updates, refs[i], oid, NULL);
     }

@@ -90,9 +90,11 @@ static gboolean
 check_review_branch (AgbRepo *repo, AgbSession *session, char **ret_oid, GError **error)
 {
   g_autofree char *ref = g_strconcat ("refs/heads/", session->review_branch, NULL);
-  g_autofree char *oid = agb_repo_read_ref (repo, ref);
+  g_autofree char *oid = NULL;
   gboolean merged = FALSE;
 
+  if (!agb_repo_find_ref (repo, ref, &oid, error))
+    return FALSE;
   if (oid == NULL)
     return TRUE;
   if (!agb_repo_is_ancestor (repo, oid, session->base_oid, &merged, error))
@@ -375,18 +377,20 @@ seed_workspace (Opening *opening, GError **error)
 
 /* Session refs that are left from a session that was never closed properly are replaced. */
 static AgbRefUpdates *
-session_ref_updates (Opening *opening)
+session_ref_updates (Opening *opening, GError **error)
 {
   const AgbSession *session = opening->session;
-  AgbRefUpdates *updates = agb_ref_updates_new ();
+  g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
   const char *const refs[] = { session->session_ref_base, session->session_ref_head };
 
   for (gsize i = 0; i < G_N_ELEMENTS (refs); i++)
     {
-      g_autofree char *old = agb_repo_read_ref (opening->env->repo, refs[i]);
+      g_autofree char *old = NULL;
+      if (!agb_repo_find_ref (opening->env->repo, refs[i], &old, error))
+        return NULL;
       agb_ref_updates_add (updates, refs[i], old, session->base_oid);
     }
-  return updates;
+  return g_steal_pointer (&updates);
 }
 
 static gboolean
@@ -394,7 +398,9 @@ write_refs (Opening *opening, GError **error)
 {
   if (opening->request->sandbox)
     return TRUE;
-  g_autoptr (AgbRefUpdates) updates = session_ref_updates (opening);
+  g_autoptr (AgbRefUpdates) updates = session_ref_updates (opening, error);
+  if (updates == NULL)
+    return FALSE;
   agb_journal_set_value (opening->journal, "refs", agb_ref_updates_to_json (updates));
   return agb_journal_step (opening->journal, "refs", error)
          && agb_ref_updates_apply (opening->env->repo, updates, "agbranch: open", error);
@@ -478,7 +484,9 @@ delete_refs (AgbEnv *env, const AgbSession *session, const AgbRefUpdates *made, 
   for (guint i = 0; i < agb_ref_updates_length (made); i++)
     {
       const AgbRefUpdate *update = agb_ref_updates_get (made, i);
-      g_autofree char *now = agb_repo_read_ref (repo, update->ref);
+      g_autofree char *now = NULL;
+      if (!agb_repo_find_ref (repo, update->ref, &now, error))
+        return FALSE;
       if (g_strcmp0 (now, update->new_oid) == 0)
         agb_ref_updates_add (back, update->ref, now, update->old_oid);
     }

@@ -33,7 +33,9 @@ settle_refs (AgbRepo *repo, const AgbJournal *journal, gboolean *ret_forward, GE
   for (guint i = 0; i < agb_ref_updates_length (updates); i++)
     {
       const AgbRefUpdate *update = agb_ref_updates_get (updates, i);
-      g_autofree char *now = agb_repo_read_ref (repo, update->ref);
+      g_autofree char *now = NULL;
+      if (!agb_repo_find_ref (repo, update->ref, &now, error))
+        return FALSE;
       if (now != NULL && g_strcmp0 (now, update->new_oid) == 0)
         agb_ref_updates_add (back, update->ref, now, update->old_oid);
     }
@@ -262,15 +264,37 @@ dispatch (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRecove
   return set_lifecycle (env, session, error);
 }
 
+/* What was written down cannot be read: nothing more is known than that the operation was cut off.  The
+ * comparison of catalog, refs and guest that follows says what is to be done. */
+static gboolean
+recover_unreadable (AgbEnv *env, const AgbOperation *operation, const AgbSession *session,
+                    AgbRecovery *ret, GError **error)
+{
+  AgbOperation bare = *operation;
+
+  bare.data_json = NULL;
+  g_autoptr (AgbJournal) journal = agb_journal_adopt (env->catalog, &bare, error);
+  *ret = AGB_RECOVER_ROLLED_BACK;
+  if (journal == NULL)
+    return FALSE;
+  if (session != NULL
+      && (!set_lifecycle (env, session, error)
+          || !agb_catalog_add_event (env->catalog, session->name, "warning", "rolled_back", error,
+                                     "the unfinished '%s' had a journal that cannot be read",
+                                     operation->operation)))
+    return FALSE;
+  return agb_journal_end (journal, error);
+}
+
 static gboolean
 recover (AgbEnv *env, const AgbOperation *operation, AgbRecovery *ret, GError **error)
 {
-  g_autoptr (AgbJournal) journal = agb_journal_adopt (env->catalog, operation, error);
+  g_autoptr (AgbJournal) journal = agb_journal_adopt (env->catalog, operation, NULL);
   g_autoptr (AgbSession) session
       = agb_catalog_get_session (env->catalog, operation->session_name, NULL);
 
   if (journal == NULL)
-    return FALSE;
+    return recover_unreadable (env, operation, session, ret, error);
   *ret = AGB_RECOVER_ROLLED_BACK;
   /* Without a row the operation came to nothing. */
   if (session != NULL && !dispatch (env, session, journal, ret, error))

@@ -8,6 +8,7 @@
 #include "session/rebuild.h"
 #include "session/recover.h"
 #include "session/start.h"
+#include "session/upkeep.h"
 
 #include <string.h>
 
@@ -79,10 +80,11 @@ restore_refs (AgbEnv *env, const AgbSession *session, gboolean *ret_restored, GE
   g_autoptr (AgbRepo) repo = agb_env_session_repo (env, session, TRUE, error);
   g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
 
-  if (repo == NULL)
+  g_autofree char *base = NULL;
+  g_autofree char *head = NULL;
+  if (repo == NULL || !agb_repo_find_ref (repo, session->session_ref_base, &base, error)
+      || !agb_repo_find_ref (repo, session->session_ref_head, &head, error))
     return FALSE;
-  g_autofree char *base = agb_repo_read_ref (repo, session->session_ref_base);
-  g_autofree char *head = agb_repo_read_ref (repo, session->session_ref_head);
   g_autofree char *last = head == NULL ? agb_rebuild_last_head (env, session) : NULL;
   if (base == NULL)
     agb_ref_updates_add (updates, session->session_ref_base, NULL, session->base_oid);
@@ -349,6 +351,8 @@ agb_repair_all (AgbEnv *env, GError **error)
         }
       g_ptr_array_add (repairs, repair);
     }
+  if (!agb_upkeep_sweep (env, error))
+    return NULL;
   g_autoptr (GPtrArray) handles = sorted_keys (unknown);
   for (guint i = 0; i < handles->len; i++)
     g_ptr_array_add (repairs, unknown_guest (g_ptr_array_index (handles, i)));

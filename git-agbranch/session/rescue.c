@@ -60,8 +60,7 @@ step (AgbJournal *journal, const char *name, const char *key, cJSON *value, GErr
 }
 
 static gboolean
-accept (AgbHeld *held, AgbJournal *journal, AgbGate *gate, const char *ref, const char *oid,
-        GError **error)
+accept (AgbJournal *journal, AgbGate *gate, const char *ref, const char *oid, GError **error)
 {
   g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
   const char *keep = agb_gate_keep_path (gate);
@@ -71,7 +70,7 @@ accept (AgbHeld *held, AgbJournal *journal, AgbGate *gate, const char *ref, cons
              keep != NULL ? cJSON_CreateString (keep) : cJSON_CreateNull (), error)
       || !agb_gate_accept (gate, error)
       || !step (journal, "rescue-refs", "refs", agb_ref_updates_to_json (updates), error)
-      || !agb_ref_updates_apply (held->repo, updates, "agbranch: rescue", error))
+      || !agb_gate_move_refs (gate, updates, "agbranch: rescue", error))
     return FALSE;
   agb_gate_finish (gate);
   return TRUE;
@@ -134,7 +133,7 @@ bring (AgbHeld *held, AgbJournal *journal, const char *oid, const char *head, Ag
   if (!receive (held, gate, oid, haves, &problem))
     return keep_bundle (ret, staged, &problem, error);
   agb_interrupt_shield ();
-  gboolean accepted = accept (held, journal, gate, ref, oid, error);
+  gboolean accepted = accept (journal, gate, ref, oid, error);
   agb_interrupt_unshield ();
   if (!accepted)
     return FALSE;
@@ -146,10 +145,12 @@ bring (AgbHeld *held, AgbJournal *journal, const char *oid, const char *head, Ag
 gboolean
 agb_rescue_save (AgbHeld *held, AgbJournal *journal, AgbRescue *ret, GError **error)
 {
-  g_autofree char *head = agb_repo_read_ref (held->repo, held->session->session_ref_head);
+  g_autofree char *head = NULL;
   g_autofree char *oid = NULL;
   g_autofree char *subject = NULL;
 
+  if (!agb_repo_find_ref (held->repo, held->session->session_ref_head, &head, error))
+    return FALSE;
   if (head == NULL)
     head = g_strdup (held->session->base_oid);
   subject = g_strdup_printf ("Work of session %s that was not synced", held->session->name);

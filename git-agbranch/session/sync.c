@@ -206,12 +206,13 @@ find_rewritten (Syncing *sync, GError **error)
 }
 
 static gboolean
-find_host_reasons (Syncing *sync)
+find_host_reasons (Syncing *sync, GError **error)
 {
   const AgbSession *session = sync->held->session;
   g_autofree char *expected = expected_review (session, sync->outcome->old_oid);
 
-  sync->review_old = agb_repo_read_ref (sync->held->repo, sync->review_ref);
+  if (!agb_repo_find_ref (sync->held->repo, sync->review_ref, &sync->review_old, error))
+    return FALSE;
   if (g_strcmp0 (expected, sync->review_old) != 0)
     {
       block_moved (sync);
@@ -221,7 +222,7 @@ find_host_reasons (Syncing *sync)
   g_autofree char *place
       = sync->gate != NULL ? agb_repo_checked_out_at (sync->held->repo, sync->review_ref) : NULL;
   if (place == NULL)
-    return FALSE;
+    return TRUE;
   g_autofree char *quoted = g_shell_quote (place);
   block (sync, "checked_out", "%s is checked out in '%s'", session->review_branch, place);
   sync->outcome->hint = g_strdup_printf ("git -C %s switch --detach, then git agbranch sync %s",
@@ -277,10 +278,10 @@ find_reason (Syncing *sync, GError **error)
     block_off_branch (sync);
   else if (sync->state.dirty > 0 || sync->state.untracked > 0 || sync->state.pending)
     block_dirty (sync);
-  else if (!find_host_reasons (sync) && !find_rewritten (sync, error))
-    return FALSE;
-  /* A read of a ref that was interrupted tells nothing about the ref. */
-  return !agb_interrupted (error);
+  else
+    return find_host_reasons (sync, error)
+           && (sync->outcome->blocked || find_rewritten (sync, error));
+  return TRUE;
 }
 
 static AgbGateRequest
@@ -347,7 +348,10 @@ any_moved (AgbRepo *repo, const AgbRefUpdates *updates)
   for (guint i = 0; i < agb_ref_updates_length (updates); i++)
     {
       const AgbRefUpdate *update = agb_ref_updates_get (updates, i);
-      g_autofree char *now = agb_repo_read_ref (repo, update->ref);
+      g_autofree char *now = NULL;
+      /* One that cannot be read may have moved. */
+      if (!agb_repo_find_ref (repo, update->ref, &now, NULL))
+        return TRUE;
       if (g_strcmp0 (now, update->old_oid) != 0 && g_strcmp0 (now, update->new_oid) == 0)
         return TRUE;
     }
@@ -368,7 +372,7 @@ accept_and_move (Syncing *sync, const AgbRefUpdates *updates, GError **error)
   if (!agb_journal_step (sync->journal, "refs", error))
     return FALSE;
   agb_progress_phase (held->env->progress, "moving the review branch");
-  if (!agb_ref_updates_apply (held->repo, updates, "agbranch: sync", error))
+  if (!agb_gate_move_refs (sync->gate, updates, "agbranch: sync", error))
     {
       sync->half_moved = any_moved (held->repo, updates);
       return FALSE;
@@ -529,8 +533,7 @@ agb_session_sync (AgbHeld *held, const AgbSyncOptions *options, AgbSyncOutcome *
   if (!agb_session_start (held->env, held->session, held->runtime, NULL, error))
     return FALSE;
   sync.review_ref = g_strconcat ("refs/heads/", held->session->review_branch, NULL);
-  ret->old_oid = agb_repo_read_ref (held->repo, held->session->session_ref_head);
-  if (agb_interrupted (error))
+  if (!agb_repo_find_ref (held->repo, held->session->session_ref_head, &ret->old_oid, error))
     return FALSE;
   if (ret->old_oid == NULL)
     {

@@ -1,8 +1,10 @@
 #include "session/upkeep.h"
 
+#include "core/io.h"
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/time.h"
+#include "gate/gate.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -107,7 +109,7 @@ agb_upkeep_quarantines (GHashTable *sessions, const char *common_dir)
 
   for (const char *name; list != NULL && (name = g_dir_read_name (list)) != NULL;)
     {
-      if (!g_str_has_prefix (name, "quarantine-"))
+      if (!g_str_has_prefix (name, "quarantine-") && !g_str_has_prefix (name, "removed-"))
         continue;
       g_autofree char *path = g_build_filename (folder, name, NULL);
       if (!busy || agb_upkeep_age (path) > DAY)
@@ -137,7 +139,7 @@ is_temporary_name (const char *name)
 }
 
 static void
-find_temporary_files (const char *folder, int depth, GPtrArray *found)
+find_temporary_files (const char *folder, int depth, gint64 min_age, GPtrArray *found)
 {
   g_autoptr (GDir) list = g_dir_open (folder, 0, NULL);
 
@@ -150,9 +152,9 @@ find_temporary_files (const char *folder, int depth, GPtrArray *found)
       if (g_file_test (path, G_FILE_TEST_IS_DIR))
         {
           if (depth > 0)
-            find_temporary_files (path, depth - 1, found);
+            find_temporary_files (path, depth - 1, min_age, found);
         }
-      else if (is_temporary_name (name) && agb_upkeep_age (path) > HOUR)
+      else if (is_temporary_name (name) && agb_upkeep_age (path) > min_age)
         g_ptr_array_add (found, g_steal_pointer (&path));
     }
 }
@@ -164,15 +166,58 @@ agb_upkeep_temporary_files (void)
   GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
   g_autofree char *root = agb_state_root ();
 
-  find_temporary_files (root, 0, found);
+  find_temporary_files (root, 0, HOUR, found);
   /* Not below bwrap/: the homes of guests are there, with files of any name. */
   for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
     {
       g_autofree char *folder = g_build_filename (root, folders[i], NULL);
-      find_temporary_files (folder, 1, found);
+      find_temporary_files (folder, 1, HOUR, found);
     }
   g_ptr_array_sort (found, compare_strings);
   return found;
+}
+
+/* Whoever has the lock of a session is the only one that writes to its staging folder. */
+static gboolean
+sweep_staging (const char *name, GError **error)
+{
+  g_autofree char *root = agb_state_root ();
+  g_autofree char *folder = g_build_filename (root, "staging", name, NULL);
+  g_autofree char *file = g_strconcat (name, ".lock", NULL);
+  g_autofree char *path = g_build_filename (root, "locks", file, NULL);
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
+
+  find_temporary_files (folder, 0, -1, found);
+  g_autoptr (AgbLock) lock = found->len > 0 ? agb_lock_take (path, "repair", 0, NULL) : NULL;
+  for (guint i = 0; lock != NULL && i < found->len; i++)
+    if (!agb_remove_tree (found->pdata[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+agb_upkeep_sweep (AgbEnv *env, GError **error)
+{
+  g_autoptr (GHashTable) sessions = agb_upkeep_sessions (env, error);
+  GHashTableIter iter;
+  gpointer name;
+
+  if (sessions == NULL)
+    return FALSE;
+  g_hash_table_iter_init (&iter, sessions);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    if (!sweep_staging (name, error))
+      return FALSE;
+
+  g_autoptr (GPtrArray) folders = agb_upkeep_repositories (env, sessions);
+  for (guint i = 0; i < folders->len; i++)
+    {
+      /* One that is gone has nothing left. */
+      g_autoptr (AgbRepo) repo = agb_repo_open (folders->pdata[i], TRUE, NULL);
+      if (repo != NULL && !agb_gate_sweep (repo, FALSE, NULL, NULL, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 char *

@@ -21,6 +21,10 @@ GPtrArray *agb_upkeep_quarantines (GHashTable *sessions, const char *common_dir)
 /* Temporary files of interrupted writes in the state root that are older than an hour. */
 GPtrArray *agb_upkeep_temporary_files (void);
 
+/* What is certain to be left by killed commands goes at once, in all repositories and staging folders: the
+ * locks of quarantines and sessions tell.  Part of `repair --all`. */
+gboolean agb_upkeep_sweep (AgbEnv *env, GError **error);
+
 /* The session name in REF below PREFIX ("refs/agbranch/sync/"), or NULL; the caller frees. */
 char *agb_upkeep_ref_session (const char *ref, const char *prefix);
 

@@ -2,6 +2,7 @@
 #include "store/repo-private.h"
 
 #include "core/error.h"
+#include "core/escape.h"
 #include "core/names.h"
 
 #include <string.h>
@@ -77,13 +78,45 @@ agb_repo_head_ref (AgbRepo *repo)
   return agb_repo_git (repo, args, NULL, &output, NULL) ? g_strdup (g_strchomp (output)) : NULL;
 }
 
+/* git says the same of a ref that is not there and of one whose file it could not read. */
+static gboolean
+is_absent (AgbRepo *repo, const char *ref, const AgbChildResult *result)
+{
+  g_autofree char *loose = g_build_filename (agb_repo_common_dir (repo), ref, NULL);
+
+  return result->signal == 0 && strstr (result->errors->str, "not a valid ref") != NULL
+         && !g_file_test (loose, G_FILE_TEST_IS_REGULAR);
+}
+
+gboolean
+agb_repo_find_ref (AgbRepo *repo, const char *ref, char **ret_oid, GError **error)
+{
+  const char *const args[] = { "show-ref", "--verify", "--hash", "--", ref, NULL };
+  g_auto (AgbChildResult) result = { 0 };
+
+  if (!agb_repo_run (repo, args, &result, error))
+    return FALSE;
+  g_strchomp (result.output->str);
+  gboolean found = result.status == 0 && agb_is_oid (result.output->str);
+  if (!found && !is_absent (repo, ref, &result))
+    {
+      g_autofree char *why = agb_escape (g_strchomp (result.errors->str), -1);
+      g_set_error (error, AGB_ERROR, AGB_ERROR_CHILD,
+                   "cannot read ref '%s': git show-ref ended with %d%s%s", ref, result.status,
+                   *why != '\0' ? ": " : "", why);
+      agb_error_hint (error, "look at it: git show-ref --verify %s", ref);
+      return FALSE;
+    }
+  *ret_oid = found ? g_strdup (result.output->str) : NULL;
+  return TRUE;
+}
+
 char *
 agb_repo_read_ref (AgbRepo *repo, const char *ref)
 {
-  const char *const args[] = { "show-ref", "--verify", "--hash", "--", ref, NULL };
-  g_autofree char *output = NULL;
+  char *oid = NULL;
 
-  return agb_repo_git (repo, args, NULL, &output, NULL) ? g_strdup (g_strchomp (output)) : NULL;
+  return agb_repo_find_ref (repo, ref, &oid, NULL) ? oid : NULL;
 }
 
 gboolean

@@ -47,7 +47,11 @@ char *agb_repo_resolve_commit (AgbRepo *repo, const char *rev, GError **error);
 /* The full name of the branch HEAD is on, or NULL when detached; caller frees. */
 char *agb_repo_head_ref (AgbRepo *repo);
 
-/* The value of a ref in full hex, NULL without error when it is not there; caller frees. */
+/* The value of a ref in full hex into *ret_oid, NULL when it is not there; caller frees.  One that is
+ * there and cannot be read is AGB_ERROR_CHILD: whoever changes something must not take it for absent. */
+gboolean agb_repo_find_ref (AgbRepo *repo, const char *ref, char **ret_oid, GError **error);
+
+/* The same for those that only look: NULL for whatever reason. */
 char *agb_repo_read_ref (AgbRepo *repo, const char *ref);
 
 /* The refs below PREFIX ("refs/agbranch/sync/x/"), sorted as names: calls FUNC until FALSE. */
