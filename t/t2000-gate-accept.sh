@@ -10,8 +10,7 @@ test_expect_success 'set up' '
 '
 
 test_expect_success 'a small sync becomes loose objects and moves the refs' '
-	gate_sync "$BASE" "$ONE" >out &&
-	grep "^keep none" out &&
+	gate_sync "$BASE" "$ONE" &&
 	test "$(git -C host rev-parse agbranch/s)" = "$ONE" &&
 	test -z "$(ls host/.git/objects/pack)" &&
 	repo_is_sound host

@@ -11,7 +11,7 @@ list=$(git ls-files -co --exclude-standard 2>/dev/null) || list=$(find . -type f
 scripts=$(echo "$list" | while IFS= read -r file; do
 	test -f "$file" || continue
 	case $file in
-	t/t[0-9]*.sh | t/hostile/*.sh | t/lib/*.sh) ;; # sharness: test bodies are strings to the tool
+	t/t[0-9]*.sh | t/torture/[!r]*.sh | t/torture/re*.sh | t/hostile/*.sh | t/lib/*.sh) ;; # sharness: test bodies are strings to the tool
 	lima/guest/*) ;;                                # given to sh -c: without a first line
 	*.sh | .ci/run | hooks/* | *.bash) echo "$file" ;;
 	esac
