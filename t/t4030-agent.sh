@@ -237,4 +237,26 @@ test_expect_success 'no damage by what an agent writes to its window' '
 	wait_until 30 window_state "agent 1"
 '
 
+test_expect_success 'what the agent printed is kept when the guest stops and when it is closed' '
+	git agbranch launch kept -q --detach -- sh -c "echo \"said \$((40 + 2))\"; sleep 1000" &&
+	said () {
+		git agbranch logs kept --source=guest >out && grep "said 42" out
+	} &&
+	wait_until 30 said &&
+	git agbranch stop kept -q &&
+	said && test "$(stat -c %a "$AGBRANCH_STATE_ROOT/logs/kept/guest.log")" = 600 &&
+	git agbranch start kept -q &&
+	git agbranch run kept -- sh -c "seq 100000 >~/.agbranch/log/agent.log.1; echo end >>~/.agbranch/log/agent.log" &&
+	git -c agbranch.limits.logBytes=1000 agbranch close kept --discard --yes -q &&
+	test "$(wc -c <"$AGBRANCH_STATE_ROOT/logs/kept/guest.log")" -le 1000 &&
+	git agbranch logs kept --source=guest >out && test "$(tail -n 1 out)" = end
+'
+
+test_expect_success 'a guest that does not hand out its log does not keep stop or close waiting' '
+	git agbranch launch liar -q &&
+	git agbranch run liar -- sh -c "mkdir -p ~/.agbranch/log && cd ~/.agbranch/log && rm -f agent.log* && mkfifo agent.log" &&
+	timeout 30 git agbranch close liar --discard --yes -q &&
+	! test -s "$AGBRANCH_STATE_ROOT/logs/liar/guest.log"
+'
+
 test_done

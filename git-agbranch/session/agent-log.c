@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/io.h"
+#include "core/paths.h"
+#include "core/time.h"
 #include "guest/transport.h"
 
 #include <errno.h>
@@ -10,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHUNK = 64 * 1024, KEPT = 16 * 1024 * 1024 };
+enum { CHUNK = 64 * 1024, SHOWN = 16 * 1024 * 1024, KEEP_TIMEOUT_MS = 5000 };
 
 /* The file before the last is not followed: it ends where this one begins. */
 static const char read_script[]
@@ -36,19 +38,26 @@ pass_lines (GString *text, gboolean end, AgbLogFunc func, gpointer data)
 }
 
 static gboolean
-read_all (AgbGuestProcess *process, gboolean follow, AgbLogFunc func, gpointer data, GError **error)
+read_all (AgbGuestProcess *process, gsize limit, gint64 deadline_usec, AgbLogFunc func,
+          gpointer data, GError **error)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   char buffer[CHUNK];
   gsize total = 0;
 
-  while (follow || total < KEPT)
+  while (limit == 0 || total < limit)
     {
       struct pollfd fds[] = { { .fd = process->stdout_fd, .events = POLLIN },
                               { .fd = agb_interrupt_fd (), .events = POLLIN } };
 
-      if (poll (fds, G_N_ELEMENTS (fds), -1) < 0 && errno != EINTR)
+      int ready = poll (fds, G_N_ELEMENTS (fds), agb_deadline_left_ms (deadline_usec));
+      if (ready < 0 && errno != EINTR)
         return agb_error_set_errno (error, errno, "wait for", "the guest");
+      if (ready == 0)
+        {
+          g_set_error_literal (error, AGB_ERROR, AGB_ERROR_TIMEOUT, "the guest does not answer");
+          return FALSE;
+        }
       if (agb_interrupted (error))
         return FALSE;
       ssize_t length = read (process->stdout_fd, buffer, sizeof buffer);
@@ -78,5 +87,44 @@ agb_agent_log (AgbEnv *env, const AgbSession *session, guint lines, gboolean fol
   if (process == NULL)
     return TRUE;
   agb_close (&process->stdin_fd);
-  return read_all (process, follow, func, data, error);
+  return read_all (process, follow ? 0 : SHOWN, agb_deadline_in (-1), func, data, error);
+}
+
+static gboolean
+append (const char *text, gsize length, gpointer data)
+{
+  g_string_append_len (data, text, (gssize)length);
+  return TRUE;
+}
+
+void
+agb_agent_log_keep (AgbEnv *env, const AgbSession *session)
+{
+  guint64 limit = agb_settings_size (env->settings, "agbranch.limits.logBytes");
+  g_autofree char *bytes = g_strdup_printf ("%" G_GUINT64_FORMAT, limit);
+  const char *argv[] = { "sh",
+                         "-c",
+                         "cd ~/.agbranch/log 2>/dev/null && cat agent.log.1 agent.log 2>/dev/null"
+                         " | tail -c \"$1\"",
+                         "sh",
+                         bytes,
+                         NULL };
+  const AgbExecSpec spec = { .argv = argv };
+  g_autoptr (AgbRuntime) runtime = agb_env_session_runtime (env, session, NULL);
+  g_autoptr (AgbGuestProcess) process
+      = runtime != NULL ? agb_guest_exec (runtime, session->vm_name, &spec, NULL) : NULL;
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  if (process == NULL || limit == 0)
+    return;
+  agb_close (&process->stdin_fd);
+  if (!read_all (process, limit, agb_deadline_in (KEEP_TIMEOUT_MS), append, text, NULL)
+      || text->len == 0)
+    return;
+  /* A guest may send more than it was asked for. */
+  if (text->len > limit)
+    g_string_erase (text, 0, (gssize)(text->len - limit));
+  g_autofree char *path = agb_state_path (NULL, "logs", session->name, "guest.log", NULL);
+  if (path != NULL)
+    agb_file_replace (path, text->str, text->len, 0600, NULL);
 }

@@ -4,6 +4,11 @@
 
 #include "session/logs.h"
 
+/* Keep the last agbranch.limits.logBytes of it as logs/SESSION/guest.log, before the guest ends.  A guest
+ * that does not answer in five seconds, or has no log, leaves the file as it was; nothing is an error,
+ * since no stop or close waits for a log. */
+void agb_agent_log_keep (AgbEnv *env, const AgbSession *session);
+
 /* Call FUNC with the last LINES lines (0: all that is kept, at most 16 MiB), whole lines a call, and with
  * FOLLOW with what comes, until FUNC returns FALSE, the guest ends, or an interrupt comes.  FALSE in
  * *RET_REACHED, without error, when the guest cannot be asked: it does not run. */

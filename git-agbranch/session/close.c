@@ -6,6 +6,7 @@
 #include "core/time.h"
 #include "gate/reftx.h"
 #include "guest/tmux.h"
+#include "session/agent-log.h"
 #include "session/start.h"
 #include "session/submodules.h"
 
@@ -170,6 +171,7 @@ agb_session_close (AgbHeld *held, gboolean discard, AgbCloseOutcome *ret, GError
       agb_journal_end (journal, NULL);
       return FALSE;
     }
+  agb_agent_log_keep (held->env, held->session);
   agb_interrupt_shield ();
   gboolean finished = agb_close_finish (held->env, held->session, journal, error);
   agb_interrupt_unshield ();

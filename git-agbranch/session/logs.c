@@ -16,17 +16,20 @@ enum { CHUNK = 64 * 1024 };
 char *
 agb_log_path (AgbEnv *env, const AgbSession *session, const char *source)
 {
+  g_autofree char *root = agb_state_root ();
+  g_autofree char *file = g_strconcat (source, ".log", NULL);
+  g_autofree char *kept = g_build_filename (root, "logs", session->name, file, NULL);
+
+  /* Ours comes first: what was kept of a guest when it ended. */
+  if (g_file_test (kept, G_FILE_TEST_EXISTS))
+    return g_steal_pointer (&kept);
   /* A runtime that cannot work here any more still has its logs in the state root. */
   g_autoptr (AgbRuntime) runtime = agb_env_session_runtime (env, session, NULL);
   char *path = NULL;
 
   if (runtime != NULL && runtime->klass->log_path != NULL)
     path = runtime->klass->log_path (runtime, session->vm_name, source);
-  if (path != NULL)
-    return path;
-  g_autofree char *root = agb_state_root ();
-  g_autofree char *file = g_strconcat (source, ".log", NULL);
-  return g_build_filename (root, "logs", session->name, file, NULL);
+  return path != NULL ? path : g_steal_pointer (&kept);
 }
 
 /* Open PATH for reading; -1 without error when it is not there. */

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/fault.h"
 #include "core/time.h"
+#include "session/agent-log.h"
 #include "session/journal.h"
 
 static gboolean
@@ -47,6 +48,8 @@ agb_session_stop (AgbEnv *env, AgbSession *session, AgbRuntime *runtime, AgbStop
   if (stopped && g_strcmp0 (session->lifecycle_state, "stopped") == 0)
     return TRUE;
 
+  if (!stopped && !force)
+    agb_agent_log_keep (env, session);
   agb_progress_phase (env->progress, force ? "killing the guest" : "stopping the guest");
   if (flags & AGB_STOP_UNLOCKED)
     return end_guest (env, session, runtime, stopped, force, error);
