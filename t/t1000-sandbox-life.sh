@@ -67,6 +67,23 @@ test_expect_success 'start again: the home is there, what was in /tmp is not' '
 	expect_code 0 "$tool" exec life sh -c "test -f ~/kept && ! test -e /tmp/gone"
 '
 
+# wakeups FILE: how often keeper, bwrap and execd have gone to sleep, that is, were woken up.
+wakeups () {
+	keeper=$(pgrep -f -- "agbranch-keeper $AGBRANCH_STATE_ROOT") &&
+	for process in "$keeper" "$(pgrep -P "$keeper" bwrap)" "$(cut -d" " -f1 "$folder/guest")"; do
+		grep ^voluntary "/proc/$process/status" || return 1
+	done >"$1"
+}
+
+test_expect_success 'a quiet sandbox wakes nobody up' '
+	quiet () {
+		wakeups before && python3 -c "import time; time.sleep(2)" && wakeups after &&
+		cmp -s before after
+	} &&
+	wait_until 30 quiet &&
+	test "$(wc -l <before)" = 3
+'
+
 test_expect_success 'SIGKILL of the keeper leaves nothing, and start works again' '
 	guest=$(cut -d" " -f1 "$folder/guest") &&
 	kill -KILL "$(pgrep -f -- "agbranch-keeper $AGBRANCH_STATE_ROOT")" &&

@@ -57,6 +57,16 @@ test_expect_success 'a fork bomb meets the limit, other commands go on after it'
 	expect_code 0 "$tool" destroy bomb bomb.1
 '
 
+test_expect_success 'a smaller number of processes holds too' '
+	expect_code 0 "$tool" create few memory=1G pids=100 &&
+	expect_code 0 "$tool" start few &&
+	"$tool" exec few sh -c "cat >~/probe && chmod 755 ~/probe" <"$AGB_BUILD/t/tools/guest-probe" &&
+	expect_code 137 "$tool" exec few ./probe bomb </dev/null &&
+	count=$(cat out) &&
+	test "$count" -gt 50 && test "$count" -le 100 &&
+	expect_code 0 "$tool" destroy few few.1
+'
+
 test_expect_success 'a fork bomb without memory for it does not end the sandbox either' '
 	"$tool" exec l sh -c "cat >~/probe && chmod 755 ~/probe" <"$AGB_BUILD/t/tools/guest-probe" &&
 	expect_code 137 in_guest ./probe bomb &&
