@@ -476,11 +476,15 @@ run_steps (Opening *opening, GError **error)
 static gboolean
 delete_refs (AgbEnv *env, const AgbSession *session, const AgbRefUpdates *made, GError **error)
 {
-  g_autoptr (AgbRepo) repo = agb_env_session_repo (env, session, TRUE, error);
+  g_autoptr (AgbRepo) repo = NULL;
   g_autoptr (AgbRefUpdates) back = agb_ref_updates_new ();
 
-  if (repo == NULL)
+  if (agb_ref_updates_length (made) == 0)
+    return TRUE;
+  if (!agb_env_session_repo_if_there (env, session, &repo, error))
     return FALSE;
+  if (repo == NULL)
+    return TRUE; /* the refs went with it */
   for (guint i = 0; i < agb_ref_updates_length (made); i++)
     {
       const AgbRefUpdate *update = agb_ref_updates_get (made, i);
@@ -494,6 +498,19 @@ delete_refs (AgbEnv *env, const AgbSession *session, const AgbRefUpdates *made, 
          || agb_ref_updates_apply (repo, back, "agbranch: open undone", error);
 }
 
+/* What an open makes first, for one whose journal is lost: refs that have moved since are not its. */
+static AgbRefUpdates *
+first_refs (const AgbSession *session)
+{
+  AgbRefUpdates *refs = agb_ref_updates_new ();
+
+  if (session->base_oid != NULL && session->session_ref_base != NULL)
+    agb_ref_updates_add (refs, session->session_ref_base, NULL, session->base_oid);
+  if (session->base_oid != NULL && session->session_ref_head != NULL)
+    agb_ref_updates_add (refs, session->session_ref_head, NULL, session->base_oid);
+  return refs;
+}
+
 gboolean
 agb_open_undo (AgbEnv *env, const AgbSession *session, const cJSON *data, GError **error)
 {
@@ -505,12 +522,10 @@ agb_open_undo (AgbEnv *env, const AgbSession *session, const cJSON *data, GError
   if (runtime == NULL || !agb_fault_point ("open: destroy the guest again", error)
       || !runtime->klass->destroy (runtime, session->vm_name, key, error))
     return FALSE;
-  if (array != NULL)
-    {
-      g_autoptr (AgbRefUpdates) made = agb_ref_updates_from_json (array, error);
-      if (made == NULL || !delete_refs (env, session, made, error))
-        return FALSE;
-    }
+  g_autoptr (AgbRefUpdates) made
+      = array != NULL ? agb_ref_updates_from_json (array, error) : first_refs (session);
+  if (made == NULL || !delete_refs (env, session, made, error))
+    return FALSE;
   return agb_catalog_update_session (env->catalog, session->name, error, "lifecycle_state",
                                      "closed", "closed_at", now, NULL)
          && agb_catalog_add_event (env->catalog, session->name, "warning", "open_undone", error,

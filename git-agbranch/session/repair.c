@@ -163,21 +163,24 @@ compare_with_guest (AgbEnv *env, AgbSession *session, gboolean restored, GError 
   return outcome (env, session->name, "noop", "nothing to do");
 }
 
-/* A guest that outlived the close of its session. */
+/* A guest that outlived the close of its session, or a row that somebody closed by hand: what the guest
+ * has is rescued before it goes, so the close begins anew (*RET_DESTROY). */
 static AgbRepair *
-repair_closed (AgbEnv *env, const AgbSession *session, GError **error)
+repair_closed (AgbEnv *env, const AgbSession *session, gboolean *ret_destroy, GError **error)
 {
   g_autoptr (AgbRuntime) runtime = agb_env_session_runtime (env, session, error);
-  g_autofree char *key = agb_session_key (session);
   g_auto (AgbGuestStatus) status = { 0 };
+  gboolean restored = FALSE;
 
   if (runtime == NULL || !runtime->klass->status (runtime, session->vm_name, &status, error))
     return NULL;
   if (status.state == AGB_GUEST_ABSENT)
     return outcome (env, session->name, "noop", "it is closed");
-  if (!runtime->klass->destroy (runtime, session->vm_name, key, error))
-    return NULL;
-  return outcome (env, session->name, "finish_destroy", "its guest had outlived the close");
+  /* A repository that is gone keeps no guest. */
+  if (!agb_session_is_sandbox (session))
+    restore_refs (env, session, &restored, NULL);
+  *ret_destroy = set_state (env, session->name, "destroying", error);
+  return NULL;
 }
 
 static AgbRepair *
@@ -197,7 +200,7 @@ repair_locked (AgbEnv *env, const char *name, gboolean *ret_destroy, GError **er
   if (session == NULL)
     return NULL;
   if (!agb_session_is_live (session))
-    return repair_closed (env, session, error);
+    return repair_closed (env, session, ret_destroy, error);
   *ret_destroy = g_strcmp0 (session->lifecycle_state, "destroying") == 0;
   if (*ret_destroy)
     return NULL;
