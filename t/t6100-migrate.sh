@@ -155,4 +155,11 @@ test_expect_success 'killed at each of its points, it is finished by a second on
 	done
 '
 
+test_expect_success 'an instance that is ours and has no session any more is an orphan' '
+	sqlite3 "$DB" "DELETE FROM sessions WHERE name IN (\"two\", \"later\")" &&
+	expect_code 1 git agbranch doctor --json &&
+	json_is "[.messages[] | select (startswith (\"orphaned Lima instances:\"))] | length" 1 &&
+	json_is ".messages[] | select (startswith (\"orphaned Lima instances:\")) | contains (\"agbranch-two\") and contains (\"agbranch-later\")" true
+'
+
 test_done
