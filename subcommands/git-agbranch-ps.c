@@ -9,6 +9,7 @@
 #include "core/output.h"
 #include "core/pager.h"
 #include "core/paths.h"
+#include "core/time.h"
 #include "session/columns.h"
 #include "session/watch.h"
 
@@ -162,9 +163,25 @@ show_sessions (Ps *ps, AgbCatalog *catalog, const AgbSessionFilter *filter, GErr
   return TRUE;
 }
 
+/* Until the catalog has changed, EVERY_MS (0: no limit) are over, or the reader is gone (*RET_GO_ON
+ * FALSE). */
+static gboolean
+wait_for_change (AgbWatcher *watcher, gint64 every_ms, gboolean *ret_go_on, GError **error)
+{
+  GPollFD reader = { .fd = STDOUT_FILENO, .events = 0 };
+  gint64 deadline = every_ms > 0 ? agb_deadline_in (every_ms) : -1;
+  AgbWatcherEvents events = 0;
+
+  if (!agb_watcher_wait (watcher, &reader, 1, deadline, &events, error))
+    return FALSE;
+  *ret_go_on = (events & AGB_WATCHER_FD) == 0;
+  return TRUE;
+}
+
 /* The list again, after an empty line, whenever the catalog has changed. */
 static gboolean
-watch_sessions (Ps *ps, AgbCatalog *catalog, const AgbSessionFilter *filter, GError **error)
+watch_sessions (Ps *ps, AgbCatalog *catalog, const AgbSessionFilter *filter, gint64 every_ms,
+                GError **error)
 {
   g_autoptr (AgbWatcher) watcher = agb_watcher_new (catalog, error);
   gboolean go_on = watcher != NULL;
@@ -176,7 +193,7 @@ watch_sessions (Ps *ps, AgbCatalog *catalog, const AgbSessionFilter *filter, GEr
       if (!show_sessions (ps, catalog, filter, error))
         return FALSE;
       fflush (stdout);
-      if (!agb_watch_wait (watcher, &go_on, error))
+      if (!wait_for_change (watcher, every_ms, &go_on, error))
         {
           if (!g_error_matches (*error, AGB_ERROR, AGB_ERROR_INTERRUPTED))
             return FALSE;
@@ -196,9 +213,29 @@ static const char *const usage[] = {
   NULL,
 };
 
+/* GOption knows no option whose value may be left out: "--watch=S" becomes "--watch" here. */
+static gboolean
+take_watch_seconds (int argc, char **argv, gint64 *ret_ms, GError **error)
+{
+  static char plain[] = "--watch";
+
+  for (int i = 1; i < argc && !g_str_equal (argv[i], "--"); i++)
+    {
+      const char *value = argv[i] + strlen ("--watch=");
+
+      if (!g_str_has_prefix (argv[i], "--watch="))
+        continue;
+      argv[i] = plain;
+      if (!agb_duration_parse (value, ret_ms, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
 {
+  gint64 every_ms = 0;
   gboolean all = FALSE, live = FALSE, watch = FALSE;
   g_autofree char *search = NULL, *state = NULL, *sort = NULL, *list = NULL;
   const GOptionEntry entries[] = {
@@ -209,13 +246,15 @@ run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
     { "sort", 0, 0, G_OPTION_ARG_STRING, &sort, "order by a column, '-' in front: reversed",
       "<column>" },
     { "columns", 0, 0, G_OPTION_ARG_STRING, &list, "the columns to show", "<list>" },
-    { "watch", 0, 0, G_OPTION_ARG_NONE, &watch, "again whenever something has changed", NULL },
+    { "watch", 0, 0, G_OPTION_ARG_NONE, &watch,
+      "again whenever something has changed; --watch=<seconds>: and at least so often", NULL },
     { "live", 0, 0, G_OPTION_ARG_NONE, &live, "ask the runtimes for the state of each guest",
       NULL },
     G_OPTION_ENTRY_NULL,
   };
 
-  if (!agb_options_parse (ctx, entries, &argc, &argv, 0, error))
+  if (!take_watch_seconds (argc, argv, &every_ms, error)
+      || !agb_options_parse (ctx, entries, &argc, &argv, 0, error))
     return FALSE;
   g_autofree const AgbColumn **columns
       = agb_columns_parse (list == NULL && live ? live_list : list, error);
@@ -242,7 +281,7 @@ run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
   g_autoptr (AgbCatalog) catalog = agb_catalog_open (watch ? 0 : AGB_CATALOG_READ_ONLY, error);
   if (catalog == NULL)
     return FALSE;
-  return watch ? watch_sessions (&ps, catalog, &filter, error)
+  return watch ? watch_sessions (&ps, catalog, &filter, every_ms, error)
                : show_sessions (&ps, catalog, &filter, error);
 }
 

@@ -110,6 +110,16 @@ test_expect_success '--watch prints the list again when something has changed' '
 	wait $pid
 '
 
+test_expect_success '--watch=<seconds> prints it again without a change' '
+	{ "$AGB_BUILD/bin/git-agbranch" ps --watch=1 -q >lines & } &&
+	pid=$! &&
+	twice () { test "$(grep -cx first lines)" -ge 2; } &&
+	wait_until 30 twice &&
+	kill -TERM $pid &&
+	wait $pid &&
+	expect_code 1 git agbranch ps --watch=often && grep "often" err
+'
+
 command -v script >/dev/null && test_set_prereq SCRIPT
 
 test_expect_success SCRIPT 'on a terminal of 80 columns the table fits' '
