@@ -1,5 +1,5 @@
 #!/bin/sh
-# run-bench.sh BUILD PAGE: run every t/perf/*.sh and write their ratios to PAGE.
+# run-bench.sh BUILD PAGE: run every t/perf/bench-*.sh and write their ratios to PAGE.
 #
 # A bench script prints lines NAME<TAB>RATIO<TAB>BOUND<TAB>DETAIL: the ratio of two times (or of a size
 # to its limit) measured in the same run, so that it means the same on any machine; at most BOUND is
@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 bad=0
 : >"$work/lines"
-for script in t/perf/*.sh; do
+for script in t/perf/bench-*.sh; do
 	test -f "$script" || continue
 	echo "bench: $script" >&2
 	if ! timeout 900 sh "$script" >"$work/out" 2>"$work/err"; then

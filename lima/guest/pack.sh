@@ -2,6 +2,7 @@
 # pack.sh WORKSPACE NEW HAVE...: a thin pack of what NEW reaches and no HAVE does, on stdout.
 #
 # A HAVE that this clone does not know (any more) is left out: the pack is larger then, not wrong.
+# Deltas between large blobs take minutes and the guest's whole memory, and seldom save anything.
 set -eu
 cd "$1"
 new=$2
@@ -11,4 +12,4 @@ shift 2
 	for have in "$@"; do
 		! git cat-file -e "$have^{commit}" 2>/dev/null || echo "^$have"
 	done
-} | git pack-objects --revs --thin --stdout --delta-base-offset -q
+} | git -c core.bigFileThreshold=16m pack-objects --revs --thin --stdout --delta-base-offset -q

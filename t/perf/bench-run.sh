@@ -3,16 +3,7 @@
 #
 # The two take turns, so that a load on the machine falls on both, and the lower quartiles are compared: a
 # median of a busy machine measures who else waits.
-set -eu
-work=$(mktemp -d /tmp/agbb.XXXXXX)
-chmod 755 "$work"
-HOME=$work/home AGBRANCH_STATE_ROOT=$work/state PATH=$AGB_BUILD/bin:$PATH GIT_CONFIG_NOSYSTEM=1
-export HOME AGBRANCH_STATE_ROOT PATH GIT_CONFIG_NOSYSTEM
-trap 'git-agbranch kill --force bench >/dev/null 2>&1; rm -rf "$work"' EXIT
-mkdir "$HOME"
-git config --global user.name 'Bench'
-git config --global user.email bench@example.com
-git config --global agbranch.runtime bwrap
+. ./t/lib/bench.sh
 git init -q "$work/repo"
 cd "$work/repo"
 git commit -q --allow-empty -m start
