@@ -214,6 +214,12 @@ test_expect_success 'a journal that cannot be read keeps nobody out' '
 	git agbranch logs one >../log && grep "had a journal that cannot be read" ../log
 '
 
+test_expect_success 'the mark of a lock in the row of a closed session, from an open that was killed' '
+	git agbranch open mark -q && git agbranch close mark --discard --yes -q &&
+	db "UPDATE sessions SET lock_owner_pid = 1, lock_operation = '\''open'\'' WHERE name = '\''mark'\''" &&
+	repaired one noop
+'
+
 test_expect_success 'nothing is left' '
 	git agbranch close one --sync --yes -q &&
 	no_process_left

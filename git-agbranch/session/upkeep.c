@@ -177,10 +177,12 @@ agb_upkeep_temporary_files (void)
   return found;
 }
 
-/* Whoever has the lock of a session is the only one that writes to its staging folder. */
+/* Whoever has the lock of a session is the only one that writes to its staging folder, and marks its
+ * row; the row of a closed session may have the mark of an open that was killed. */
 static gboolean
-sweep_staging (const char *name, GError **error)
+sweep_session (AgbEnv *env, const AgbSession *session, GError **error)
 {
+  const char *name = session->name;
   g_autofree char *root = agb_state_root ();
   g_autofree char *folder = g_build_filename (root, "staging", name, NULL);
   g_autofree char *file = g_strconcat (name, ".lock", NULL);
@@ -188,11 +190,15 @@ sweep_staging (const char *name, GError **error)
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
 
   find_temporary_files (folder, 0, -1, found);
-  g_autoptr (AgbLock) lock = found->len > 0 ? agb_lock_take (path, "repair", 0, NULL) : NULL;
+  if (found->len == 0 && session->lock_owner_pid == 0)
+    return TRUE;
+  g_autoptr (AgbLock) lock = agb_lock_take (path, "repair", 0, NULL);
   for (guint i = 0; lock != NULL && i < found->len; i++)
     if (!agb_remove_tree (found->pdata[i], error))
       return FALSE;
-  return TRUE;
+  return lock == NULL || session->lock_owner_pid == 0
+         || agb_catalog_update_session (env->catalog, name, error, "lock_owner_pid", NULL,
+                                        "lock_operation", NULL, NULL);
 }
 
 gboolean
@@ -200,13 +206,13 @@ agb_upkeep_sweep (AgbEnv *env, GError **error)
 {
   g_autoptr (GHashTable) sessions = agb_upkeep_sessions (env, error);
   GHashTableIter iter;
-  gpointer name;
+  gpointer session;
 
   if (sessions == NULL)
     return FALSE;
   g_hash_table_iter_init (&iter, sessions);
-  while (g_hash_table_iter_next (&iter, &name, NULL))
-    if (!sweep_staging (name, error))
+  while (g_hash_table_iter_next (&iter, NULL, &session))
+    if (!sweep_session (env, session, error))
       return FALSE;
 
   g_autoptr (GPtrArray) folders = agb_upkeep_repositories (env, sessions);
