@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ANSWER_LIMIT = 256 };
+enum { ANSWER_LIMIT = 256, ASK_AGAIN_MS = 100 };
 
 static const char *const words[] = { "idle", "waiting", "done", "exit", "commit", "stopped", NULL };
 
@@ -23,6 +23,7 @@ typedef struct {
   AgbGuestProcess *process; /* wait.sh in the guest; NULL: not asked yet */
   GString *answer;
   gboolean reached;
+  gboolean ask_again; /* its guest goes down, and nothing will tell when it is down */
 } Waiter;
 
 typedef struct {
@@ -110,6 +111,32 @@ ask_guest (Wait *wait, Waiter *waiter, GError **error)
   return waiter->process != NULL;
 }
 
+/* A guest that cannot be asked since it goes down is what `stopped` waits for.  For a moment its engine
+ * still counts it as running: then it is asked again. */
+static gboolean
+ask_guest_or_see_it_stop (Wait *wait, Waiter *waiter, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  g_auto (AgbGuestStatus) status = { 0 };
+
+  waiter->ask_again = FALSE;
+  if (ask_guest (wait, waiter, &problem))
+    return TRUE;
+  if (wait->spec->what != AGB_WAIT_STOPPED || waiter->runtime == NULL
+      || !g_error_matches (problem, AGB_ERROR, AGB_ERROR_RUNTIME)
+      || !waiter->runtime->klass->status (waiter->runtime, waiter->session->vm_name, &status, NULL)
+      || status.state == AGB_GUEST_UNREACHABLE)
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+  if (status.state == AGB_GUEST_STOPPED || status.state == AGB_GUEST_ABSENT)
+    pass_on (wait, waiter, -1, NULL);
+  else
+    waiter->ask_again = TRUE;
+  return TRUE;
+}
+
 static gboolean
 is_in (const char *word, const char *const *list)
 {
@@ -132,7 +159,7 @@ look_at_row (Wait *wait, Waiter *waiter, GError **error)
   if (is_in (state, coming))
     return TRUE;
   if (!is_in (state, down))
-    return waiter->process != NULL || ask_guest (wait, waiter, error);
+    return waiter->process != NULL || ask_guest_or_see_it_stop (wait, waiter, error);
   if (wait->spec->what == AGB_WAIT_STOPPED)
     {
       pass_on (wait, waiter, -1, NULL);
@@ -245,6 +272,21 @@ time_is_up (const Wait *wait, GError **error)
   return FALSE;
 }
 
+/* The deadline of the next look: soon while a guest goes down, which no event tells. */
+static gint64
+next_look (const Wait *wait, gint64 deadline_usec)
+{
+  gint64 soon = agb_deadline_in (ASK_AGAIN_MS);
+
+  for (guint i = 0; i < wait->waiters->len; i++)
+    {
+      const Waiter *waiter = g_ptr_array_index (wait->waiters, i);
+      if (waiter->ask_again && !waiter->reached && (deadline_usec < 0 || soon < deadline_usec))
+        return soon;
+    }
+  return deadline_usec;
+}
+
 /* Two descriptors a guest that is asked: its answer, and its end. */
 static guint
 fill_fds (const Wait *wait, GPollFD *fds)
@@ -313,10 +355,13 @@ wait_loop (Wait *wait, AgbWatcher *watcher, GError **error)
       if (is_over (wait))
         return TRUE;
       guint count = fill_fds (wait, fds);
-      if (!agb_watcher_wait (watcher, fds, count, deadline, &events, error))
+      gint64 until = next_look (wait, deadline);
+      if (!agb_watcher_wait (watcher, fds, count, until, &events, error))
         return FALSE;
-      if (events == 0)
+      if (events == 0 && until == deadline)
         return time_is_up (wait, error);
+      if (events == 0)
+        events = AGB_WATCHER_CATALOG;
       if ((events & AGB_WATCHER_FD) != 0 && !serve_fds (wait, fds, error))
         return FALSE;
       if (is_over (wait))
