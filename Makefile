@@ -81,7 +81,7 @@ LINKING = $(CC) $(ALL_LDFLAGS) $(STATIC) $(PKG_LIBS)
 $(eval $(call kept_text,compiling,COMPILING))
 $(eval $(call kept_text,linking,LINKING))
 $(eval $(call kept_text,prefix,prefix))
-$(eval $(call kept_text,library,LIB_OBJ))
+$(eval $(call kept_text,library,LIB_SRC))
 
 # How this build was made, for tests that call make on it.
 VARIABLES = CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' SANITIZE='$(SANITIZE)' COVERAGE='$(COVERAGE)' \
