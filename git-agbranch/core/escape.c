@@ -21,9 +21,8 @@ is_harmful (gunichar c)
     }
 }
 
-/* Most text is plain ASCII, and tables have thousands of cells. */
-static gboolean
-is_plain (const char *text, gsize length)
+gboolean
+agb_is_plain (const char *text, gsize length)
 {
   for (gsize i = 0; i < length; i++)
     if ((signed char)text[i] < 0x20 || text[i] == 0x7f)
@@ -36,7 +35,7 @@ escape (const char *text, gssize length, gboolean keep_lines)
 {
   const char *end = text + (length < 0 ? (gssize)strlen (text) : length);
 
-  if (is_plain (text, (gsize)(end - text)))
+  if (agb_is_plain (text, (gsize)(end - text)))
     return g_strndup (text, (gsize)(end - text));
   GString *escaped = g_string_sized_new ((gsize)(end - text) + 1);
 
@@ -91,7 +90,7 @@ agb_display_width (const char *text)
   gsize length = strlen (text);
   int width = 0;
 
-  if (is_plain (text, length))
+  if (agb_is_plain (text, length))
     return (int)length;
   for (; *text != '\0'; text = g_utf8_next_char (text))
     width += character_width (g_utf8_get_char (text));

@@ -11,6 +11,10 @@ char *agb_escape (const char *text, gssize length);
 /* The same, but newlines and tabs stay: for text of several lines (patches, logs). */
 char *agb_escape_lines (const char *text, gssize length);
 
+/* TRUE for printable ASCII only: nothing to escape, a column a byte.  Most text is, and tables have
+ * thousands of cells. */
+gboolean agb_is_plain (const char *text, gsize length);
+
 /* Columns that TEXT (escaped, UTF-8) takes on a terminal; wide characters count two. */
 int agb_display_width (const char *text);
 

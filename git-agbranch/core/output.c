@@ -12,10 +12,16 @@
 
 enum { NARROWEST_COLUMN = 8 };
 
+typedef struct {
+  const char *text; /* escaped; lives in the table's texts */
+  int width;        /* columns on a terminal */
+} Cell;
+
 struct AgbTable {
   guint columns;
   char **headers;
-  GPtrArray *cells; /* char *, row by row */
+  GArray *cells; /* Cell, row by row */
+  GStringChunk *texts;
 };
 
 void
@@ -97,7 +103,8 @@ agb_table_new (const char *const *headers)
 
   table->headers = g_strdupv ((char **)headers);
   table->columns = g_strv_length (table->headers);
-  table->cells = g_ptr_array_new_with_free_func (g_free);
+  table->cells = g_array_new (FALSE, FALSE, sizeof (Cell));
+  table->texts = g_string_chunk_new (4096);
   return table;
 }
 
@@ -105,14 +112,29 @@ void
 agb_table_add (AgbTable *table, const char *const *cells)
 {
   for (guint i = 0; i < table->columns; i++)
-    g_ptr_array_add (table->cells, agb_escape (cells[i] != NULL ? cells[i] : "-", -1));
+    {
+      const char *text = cells[i] != NULL ? cells[i] : "-";
+      gsize length = strlen (text);
+      g_autofree char *escaped = NULL;
+      Cell cell = { .width = (int)length };
+
+      if (!agb_is_plain (text, length))
+        {
+          text = escaped = agb_escape (text, -1);
+          length = strlen (escaped);
+          cell.width = agb_display_width (escaped);
+        }
+      cell.text = g_string_chunk_insert_len (table->texts, text, (gssize)length);
+      g_array_append_val (table->cells, cell);
+    }
 }
 
 void
 agb_table_free (AgbTable *table)
 {
   g_strfreev (table->headers);
-  g_ptr_array_unref (table->cells);
+  g_array_unref (table->cells);
+  g_string_chunk_free (table->texts);
   g_free (table);
 }
 
@@ -147,17 +169,18 @@ shrink (const AgbTable *table, int *widths, int available)
 }
 
 static void
-print_padding (int columns)
+add_padding (GString *line, int columns)
 {
-  while (columns-- > 0)
-    putchar (' ');
+  for (; columns > 0; columns--)
+    g_string_append_c (line, ' ');
 }
 
 static void
-print_cell (const char *text, int width, gboolean right, gboolean last)
+add_cell (GString *line, const Cell *cell, int width, gboolean right, gboolean last)
 {
   g_autofree char *cut = NULL;
-  int used = agb_display_width (text);
+  const char *text = cell->text;
+  int used = cell->width;
 
   if (used > width)
     {
@@ -165,17 +188,18 @@ print_cell (const char *text, int width, gboolean right, gboolean last)
       used = agb_display_width (text);
     }
   if (right)
-    print_padding (width - used);
-  fputs (text, stdout);
+    add_padding (line, width - used);
+  g_string_append (line, text);
   if (!right && !last)
-    print_padding (width - used);
-  fputs (last ? "\n" : "  ", stdout);
+    add_padding (line, width - used);
+  g_string_append (line, last ? "\n" : "  ");
 }
 
 void
 agb_table_print (AgbTable *table)
 {
   g_autofree int *widths = g_new0 (int, table->columns);
+  g_autoptr (GString) text = g_string_sized_new (8192);
   int terminal = agb_terminal_width ();
 
   for (guint i = 0; i < table->columns; i++)
@@ -183,18 +207,23 @@ agb_table_print (AgbTable *table)
   for (guint i = 0; i < table->cells->len; i++)
     {
       int *width = &widths[i % table->columns];
-      *width = MAX (*width, agb_display_width (g_ptr_array_index (table->cells, i)));
+      *width = MAX (*width, g_array_index (table->cells, Cell, i).width);
     }
   if (terminal > 0)
     shrink (table, widths, terminal);
 
   for (guint i = 0; i < table->columns; i++)
-    print_cell (header_text (table, i), widths[i], table->headers[i][0] == '>',
-                i + 1 == table->columns);
+    {
+      const char *header = header_text (table, i);
+      const Cell cell = { .text = header, .width = agb_display_width (header) };
+      add_cell (text, &cell, widths[i], table->headers[i][0] == '>', i + 1 == table->columns);
+    }
   for (guint i = 0; i < table->cells->len; i++)
     {
       guint column = i % table->columns;
-      print_cell (g_ptr_array_index (table->cells, i), widths[column],
-                  table->headers[column][0] == '>', column + 1 == table->columns);
+      add_cell (text, &g_array_index (table->cells, Cell, i), widths[column],
+                table->headers[column][0] == '>', column + 1 == table->columns);
     }
+  /* In one piece: stdio's own cost a cell would be most of the time of a long table. */
+  fwrite (text->str, 1, text->len, stdout);
 }

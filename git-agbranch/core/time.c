@@ -16,7 +16,12 @@ now_utc (void)
 static gint64
 now_unix (void)
 {
-  if (g_getenv ("AGBRANCH_TEST_NOW") == NULL)
+  static int fixed = -1;
+
+  /* A table asks for each of its rows. */
+  if (fixed < 0)
+    fixed = g_getenv ("AGBRANCH_TEST_NOW") != NULL;
+  if (!fixed)
     return g_get_real_time () / G_USEC_PER_SEC;
   g_autoptr (GDateTime) now = now_utc ();
   return g_date_time_to_unix (now);

@@ -34,7 +34,7 @@ def compare(bare, rounds):
 
 
 true = compare(['true'], 100)
-print('run-entry\t%.2f\t1\t`run -- true` %.1f ms, bare `true` %.1f ms: the difference in units of 5 ms'
+print('`run` over the bare command, in units of 5 ms\t%.2f\t1\t`run -- true` %.1f ms, bare `true` %.1f ms: the difference in units of 5 ms'
       % ((true['run'] - true['bare']) / 5, true['run'], true['bare']))
 
 # Streams: 64 MiB through the relay against a pipe.
@@ -42,6 +42,6 @@ stream = compare(['sh', '-c', 'head -c 67108864 /dev/zero | cat >/dev/null'], 3)
 start = time.perf_counter()
 subprocess.run('head -c 67108864 /dev/zero | git-agbranch run bench -- cat >/dev/null', shell=True, check=True)
 relayed = (time.perf_counter() - start) * 1000
-print('run-stream\t%.2f\t8\t64 MiB through `run -- cat` %.0f ms, through a pipe %.0f ms'
+print('64 MiB through `run`, to a pipe\t%.2f\t8\t64 MiB through `run -- cat` %.0f ms, through a pipe %.0f ms'
       % (relayed / stream['bare'], relayed, stream['bare']))
 PY
