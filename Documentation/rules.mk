@@ -24,7 +24,7 @@ $(BUILD)/Documentation/settings.adoc: git-agbranch/store/settings.def Documentat
 	@mkdir -p $(@D)
 	@Documentation/make-settings-list.sh <$< >$@
 
-$(eval $(call kept_text,pages,MAN_PAGES))
+$(eval $(call kept_text,pages,MAN_SRC))
 
 $(BUILD)/.man: $(MAN_SRC) $(MADE_PARTS) $(BUILD)/.pages
 	@rm -rf $(MAN_DIR)

@@ -6,7 +6,7 @@ test_description='make install: what is installed works from there, uninstall le
 # makes the pages; either way nothing outside the build folder is written.
 make_quietly () {
 	variables=$(cat "$AGB_BUILD/.variables") &&
-	eval "make -s -C \"\$TEST_TOP\" BUILD=\"\$AGB_BUILD\" $variables \"\$@\"" >make.log 2>&1 || {
+	eval "make -s -C \"\$TEST_TOP\" BUILD=\"\${AGB_BUILD#\$TEST_TOP/}\" $variables \"\$@\"" >make.log 2>&1 || {
 		cat make.log >&2
 		fail "make $*"
 	}
