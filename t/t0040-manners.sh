@@ -113,7 +113,10 @@ ends_with () {
 
 test_expect_success 'Ctrl-C while waiting: exit 4, nothing half done' '
 	spawn git-agbranch -C repo wait --for=stopped --timeout=60s lines >out 2>err &&
-	waits () { pgrep -g "$spawned" -f "agbranch-wait" >/dev/null; } &&
+	waits () {
+		pid=$(pgrep -g "$spawned" -f "agbranch-wait") &&
+		grep -q "^SigCgt:.*[2367abef]$" "/proc/$pid/status" # SIGINT is caught: proc(5)
+	} &&
 	wait_until 20 waits &&
 	kill -INT "-$spawned" &&
 	ends_with 4 "$spawned" &&
