@@ -1,6 +1,7 @@
 /* logs: what happened to a session (events, sync runs), and the log files of its guest. */
 #include "core/error.h"
 #include "core/escape.h"
+#include "core/interrupt.h"
 #include "core/main.h"
 #include "core/output.h"
 #include "core/pager.h"
@@ -268,12 +269,7 @@ show_source (Logs *logs, GError **error)
 
   if (shown && logs->ctx->json && !logs->follow)
     agb_print ("%s", logs->rows > 0 ? "\n]\n" : "[]\n");
-  if (!shown && logs->follow && g_error_matches (*error, AGB_ERROR, AGB_ERROR_INTERRUPTED))
-    {
-      g_clear_error (error); /* the normal end of a verb that only follows */
-      return TRUE;
-    }
-  return shown;
+  return shown || (logs->follow && agb_interrupt_ends_following (error));
 }
 
 static const char *const usage[] = {

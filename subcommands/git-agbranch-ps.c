@@ -5,6 +5,7 @@
 #include "core/child.h"
 #include "core/error.h"
 #include "core/escape.h"
+#include "core/interrupt.h"
 #include "core/main.h"
 #include "core/output.h"
 #include "core/pager.h"
@@ -194,12 +195,7 @@ watch_sessions (Ps *ps, AgbCatalog *catalog, const AgbSessionFilter *filter, gin
         return FALSE;
       fflush (stdout);
       if (!wait_for_change (watcher, every_ms, &go_on, error))
-        {
-          if (!g_error_matches (*error, AGB_ERROR, AGB_ERROR_INTERRUPTED))
-            return FALSE;
-          g_clear_error (error); /* the normal end of a verb that only follows */
-          return TRUE;
-        }
+        return agb_interrupt_ends_following (error);
       agb_print ("\n");
     }
   return TRUE;

@@ -1,6 +1,6 @@
 /* top: all open sessions on the whole screen, kept up to date, with keys to work on one. */
-#include "core/error.h"
 #include "core/escape.h"
+#include "core/interrupt.h"
 #include "core/main.h"
 #include "core/names.h"
 #include "core/paths.h"
@@ -341,12 +341,7 @@ run_top (AgbContext *ctx, int argc, char **argv, GError **error)
   gboolean done = loop (&top, error);
   g_free (top.selected);
   g_free (top.message);
-  if (!done && g_error_matches (*error, AGB_ERROR, AGB_ERROR_INTERRUPTED))
-    {
-      g_clear_error (error); /* the normal end of a verb that only follows */
-      return TRUE;
-    }
-  return done;
+  return done || agb_interrupt_ends_following (error);
 }
 
 int

@@ -1,6 +1,6 @@
 /* watch: what one session is, then everything that happens to it, a JSON object a line. */
-#include "core/error.h"
 #include "core/escape.h"
+#include "core/interrupt.h"
 #include "core/main.h"
 #include "core/output.h"
 #include "session/env.h"
@@ -67,14 +67,8 @@ run_watch (AgbContext *ctx, int argc, char **argv, GError **error)
   if (session == NULL)
     return FALSE;
 
-  if (agb_watch_session (env->catalog, session->name, print_item, ctx, error))
-    return TRUE;
-  if (g_error_matches (*error, AGB_ERROR, AGB_ERROR_INTERRUPTED))
-    {
-      g_clear_error (error); /* the normal end of a verb that only follows */
-      return TRUE;
-    }
-  return FALSE;
+  return agb_watch_session (env->catalog, session->name, print_item, ctx, error)
+         || agb_interrupt_ends_following (error);
 }
 
 int

@@ -74,6 +74,15 @@ agb_interrupted (GError **error)
   return TRUE;
 }
 
+gboolean
+agb_interrupt_ends_following (GError **error)
+{
+  if (!g_error_matches (*error, AGB_ERROR, AGB_ERROR_INTERRUPTED))
+    return FALSE;
+  g_clear_error (error);
+  return TRUE;
+}
+
 void
 agb_interrupt_shield (void)
 {

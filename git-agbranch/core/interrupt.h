@@ -17,6 +17,10 @@ int agb_interrupt_fd (void);
 /* TRUE and sets AGB_ERROR_INTERRUPTED when a signal has come and no shield is up. */
 gboolean agb_interrupted (GError **error);
 
+/* For a verb that only follows, whose normal end a signal is (exit 0): clears *ERROR and is TRUE when it
+ * is AGB_ERROR_INTERRUPTED. */
+gboolean agb_interrupt_ends_following (GError **error);
+
 /* The signal that came, or 0. */
 int agb_interrupt_signal (void);
 

@@ -32,25 +32,24 @@ agb_log_path (AgbEnv *env, const AgbSession *session, const char *source)
   return path != NULL ? path : g_steal_pointer (&kept);
 }
 
-/* Open PATH for reading; -1 without error when it is not there. */
-static int
-open_log (const char *path, struct stat *ret_status, GError **error)
+/* Open PATH for reading; *RET_FD is -1 when it is not there. */
+static gboolean
+open_log (const char *path, int *ret_fd, struct stat *ret_status, GError **error)
 {
   agb_autofd int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
+  *ret_fd = -1;
   if (fd < 0 && errno == ENOENT)
-    return -1;
+    return TRUE;
   if (fd < 0 || fstat (fd, ret_status) != 0)
-    {
-      agb_error_set_errno (error, errno, "open", path);
-      return -1;
-    }
+    return agb_error_set_errno (error, errno, "open", path);
   if (!S_ISREG (ret_status->st_mode))
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_FILE, "log '%s' is not a file", path);
-      return -1;
+      return FALSE;
     }
-  return agb_steal_fd (&fd);
+  *ret_fd = agb_steal_fd (&fd);
+  return TRUE;
 }
 
 static gboolean
@@ -93,15 +92,11 @@ agb_log_read (const char *path, guint lines, gsize limit, char **ret_text, goffs
               GError **error)
 {
   struct stat status = { 0 };
-  GError *problem = NULL;
-  agb_autofd int fd = open_log (path, &status, &problem);
+  agb_autofd int fd = -1;
   g_autoptr (GString) text = g_string_new ("");
 
-  if (problem != NULL)
-    {
-      g_propagate_error (error, problem);
-      return FALSE;
-    }
+  if (!open_log (path, &fd, &status, error))
+    return FALSE;
   if (fd >= 0
       && !read_range (fd, MAX (0, status.st_size - (goffset)limit), status.st_size, path, text,
                       error))
@@ -119,15 +114,11 @@ pass_new (const char *path, goffset *end, AgbLogFunc func, gpointer data, gboole
           GError **error)
 {
   struct stat status = { 0 };
-  GError *problem = NULL;
-  agb_autofd int fd = open_log (path, &status, &problem);
+  agb_autofd int fd = -1;
   g_autoptr (GString) text = g_string_new ("");
 
-  if (problem != NULL)
-    {
-      g_propagate_error (error, problem);
-      return FALSE;
-    }
+  if (!open_log (path, &fd, &status, error))
+    return FALSE;
   if (fd < 0)
     return TRUE;
   if (status.st_size < *end)
