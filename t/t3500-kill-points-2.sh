@@ -21,30 +21,14 @@ usable () {
 	test_cmp ../expected ../now
 }
 
-# sweep NAME LEAST: each point of faults_command, by kill and by an error in turn.
+# sweep LEAST: each point of faults_command, by kill and by an error in turn.
 sweep () {
 	faults_prepare 0 count &&
 	rm -f ../points &&
 	(AGB_FAIL_LIST=$(cd .. && pwd)/points && export AGB_FAIL_LIST && faults_command) >/dev/null &&
 	points=$(wc -l <../points) &&
 	say "# $points points" &&
-	test "$points" -ge "$1" || return 1
-	number=1
-	while test "$number" -le "$points"; do
-		for kind in kill error; do
-			test "${AGB_TEST_ALL_POINTS:-0}" = 1 ||
-			case $kind:$((number % 2)) in
-			kill:0 | error:1) ;;
-			*) test "$points" -le 3 || continue ;;
-			esac
-			faults_round "$number" "$kind" || {
-				echo "at point $number ($(sed -n "${number}p" ../points)) by $kind" >&2
-				cat ../err >&2
-				return 1
-			}
-		done
-		number=$((number + 1))
-	done
+	test "$points" -ge "$1" && faults_each 2 'kill error' 3
 }
 
 test_expect_success 'stop' '

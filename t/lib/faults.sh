@@ -58,12 +58,13 @@ faults_round () {
 	faults_sound && faults_check "$code"
 }
 
-faults_sweep () {
-	faults_count || return 1
+# faults_each STRIDE KINDS FEW: a round for the points that faults_count has found: every STRIDEth by kill,
+# the one after it by an error; all of them by each of KINDS where there are at most FEW.
+faults_each () {
 	number=1
 	while test "$number" -le "$points"; do
-		for kind in kill error term; do
-			test "${AGB_TEST_ALL_POINTS:-0}" = 1 ||
+		for kind in $2; do
+			test "${AGB_TEST_ALL_POINTS:-0}" = 1 || test "$points" -le "$3" ||
 			case $kind:$((number % $1)) in
 			kill:0 | error:1) ;;
 			*) continue ;;
@@ -76,4 +77,8 @@ faults_sweep () {
 		done
 		number=$((number + 1))
 	done
+}
+
+faults_sweep () {
+	faults_count && faults_each "$1" 'kill error term' 0
 }
