@@ -362,6 +362,10 @@ block_term (void)
   return signalfd (-1, &ending, SFD_CLOEXEC);
 }
 
+/* Who finds this lock free takes the keeper for gone.  So it is never released: the kernel does that as
+ * the last thing of the process, after whatever still runs when main has returned. */
+static AgbLock *life;
+
 int
 main (int argc, char **argv)
 {
@@ -377,8 +381,8 @@ main (int argc, char **argv)
     return AGB_ERROR_INTERNAL;
 
   g_autofree char *lock_path = agb_bwrap_path (keeper.state_root, keeper.vm_name, "lock");
-  g_autoptr (AgbLock) lock = agb_lock_take (lock_path, "keeper", 0, &error);
-  if (lock == NULL || !start_sandbox (&keeper, &error))
+  life = agb_lock_take (lock_path, "keeper", 0, &error);
+  if (life == NULL || !start_sandbox (&keeper, &error))
     {
       report (&keeper, "error %s", error->message);
       end_sandbox (&keeper);
