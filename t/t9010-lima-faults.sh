@@ -256,6 +256,29 @@ test_expect_success 'open without a base: exit 6 with the command, nothing is ma
 	)
 '
 
+test_expect_success 'too little memory is told before anything is made, with the size that fits' '
+	lima_home memory && record && : >"$HOME/limactl.calls" &&
+	(
+		cd repo &&
+		expect_code 6 git agbranch open --memory 900TiB four &&
+		grep -E "^fatal: a machine of .* of memory does not fit: [0-9]+ MiB are free" err &&
+		grep -E "^hint: what fits: --memory [0-9]+M" err &&
+		git agbranch ps --json >out && json_is length 0
+	) &&
+	! grep -E "^(clone|start)" "$HOME/limactl.calls" &&
+	expect_code 6 git agbranch base prepare --rebuild --memory 900TiB &&
+	grep "^fatal: a machine of .* of memory does not fit" err &&
+	git agbranch base show --json >out && json_is .status ready
+'
+
+test_expect_success 'doctor says whether KVM boots, and why not' '
+	lima_home kvm &&
+	test_might_fail git agbranch doctor --json >out &&
+	jq -e ".kvm | if .boots then .reason == null else (.reason | length) > 0 end" out &&
+	jq -e ".kvm as \$kvm | .checks[] | select(.check == \"kvm\")
+		| (.level == \"ok\") == \$kvm.boots" out
+'
+
 test_expect_success 'names: default, of the environment, of the configuration, of an option' '
 	git agbranch base show --json >out &&
 	json_is .name agbranch-base-linux && json_is .name_source default &&

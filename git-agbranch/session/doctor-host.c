@@ -19,9 +19,8 @@ typedef struct {
   int major, minor;
 } Version;
 
-/* The first word that begins with a digit in what PROGRAM OPTION prints; NULL: it cannot be run. */
-static char *
-program_version (const char *program, const char *option)
+char *
+agb_doctor_program_version (const char *program, const char *option)
 {
   const char *argv[] = { program, option, NULL };
   AgbChildSpec spec = { .argv = argv, .timeout_ms = AGB_TIMEOUT_QUICK };
@@ -45,8 +44,8 @@ parse_version (const char *text)
   return version;
 }
 
-static gboolean
-is_at_least (const char *text, int major, int minor)
+gboolean
+agb_doctor_is_at_least (const char *text, int major, int minor)
 {
   Version version = parse_version (text);
 
@@ -56,12 +55,12 @@ is_at_least (const char *text, int major, int minor)
 static void
 check_git (AgbDoctor *doctor)
 {
-  g_autofree char *version = program_version ("git", "--version");
+  g_autofree char *version = agb_doctor_program_version ("git", "--version");
 
   if (version == NULL)
     agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "git", "sudo apt install git",
                     "git cannot be run");
-  else if (!is_at_least (version, 2, 39))
+  else if (!agb_doctor_is_at_least (version, 2, 39))
     agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "git", "sudo apt install git",
                     "git %s is too old: 2.39 or newer is needed", version);
   else
@@ -73,7 +72,7 @@ static void
 check_tool (AgbDoctor *doctor, const char *program, const char *option, AgbFindingLevel level,
             const char *without_it)
 {
-  g_autofree char *version = program_version (program, option);
+  g_autofree char *version = agb_doctor_program_version (program, option);
   g_autofree char *fix = g_strdup_printf ("sudo apt install %s",
                                           g_str_equal (program, "bwrap") ? "bubblewrap" : program);
 
@@ -81,45 +80,6 @@ check_tool (AgbDoctor *doctor, const char *program, const char *option, AgbFindi
     agb_doctor_add (doctor, AGB_FINDING_OK, program, NULL, "%s %s", program, version);
   else
     agb_doctor_add (doctor, level, program, fix, "%s cannot be run: %s", program, without_it);
-}
-
-static void
-check_kvm (AgbDoctor *doctor)
-{
-  if (access ("/dev/kvm", F_OK) != 0)
-    agb_doctor_add (doctor, AGB_FINDING_WARNING, "kvm", NULL,
-                    "there is no /dev/kvm: virtual machines are emulated, which is slow");
-  else if (access ("/dev/kvm", R_OK | W_OK) != 0)
-    agb_doctor_add (doctor, AGB_FINDING_WARNING, "kvm", "sudo usermod -aG kvm \"$USER\"",
-                    "/dev/kvm cannot be used: you are not in the group kvm");
-  else
-    agb_doctor_add (doctor, AGB_FINDING_OK, "kvm", NULL, "/dev/kvm can be used");
-}
-
-static void
-check_lima (AgbDoctor *doctor)
-{
-  g_autofree char *program = g_find_program_in_path ("limactl");
-
-  if (program == NULL)
-    {
-      agb_doctor_add (doctor, AGB_FINDING_NOTE, "lima", NULL,
-                      "no limactl: sessions are namespace sandboxes, weaker than virtual machines");
-      return;
-    }
-  doctor->lima_version = program_version (program, "--version");
-  if (doctor->lima_version == NULL)
-    agb_doctor_add (doctor, AGB_FINDING_WARNING, "lima", NULL, "'%s --version' fails", program);
-  else if (!is_at_least (doctor->lima_version, 2, 1))
-    agb_doctor_add (doctor, AGB_FINDING_WARNING, "lima",
-                    "install Lima 2.1 or newer: https://lima-vm.io",
-                    "limactl %s is too old: 2.1 or newer is needed", doctor->lima_version);
-  else
-    {
-      agb_doctor_add (doctor, AGB_FINDING_OK, "lima", NULL, "limactl %s", doctor->lima_version);
-      if (g_str_equal (doctor->platform, "linux"))
-        check_kvm (doctor);
-    }
 }
 
 static void
@@ -171,7 +131,7 @@ void
 agb_doctor_check_host (AgbDoctor *doctor)
 {
   check_git (doctor);
-  check_lima (doctor);
+  agb_doctor_check_lima (doctor);
   if (g_str_equal (doctor->platform, "linux"))
     {
       AgbFindingLevel needed

@@ -25,6 +25,7 @@ agb_doctor_free (AgbDoctor *doctor)
   g_free (doctor->platform);
   g_free (doctor->arch);
   g_free (doctor->lima_version);
+  g_free (doctor->kvm_reason);
   g_free (doctor->state_root);
   cJSON_Delete (doctor->prepared_base);
   g_free (doctor);
@@ -139,6 +140,14 @@ agb_doctor_to_json (const AgbDoctor *doctor)
   agb_json_add_string (object, "platform", doctor->platform);
   agb_json_add_string (object, "arch", doctor->arch);
   agb_json_add_string (object, "lima_version", doctor->lima_version);
+  if (doctor->has_kvm || doctor->kvm_reason != NULL)
+    {
+      cJSON *kvm = cJSON_AddObjectToObject (object, "kvm");
+      cJSON_AddBoolToObject (kvm, "boots", doctor->has_kvm);
+      agb_json_add_string (kvm, "reason", doctor->kvm_reason);
+    }
+  else
+    cJSON_AddNullToObject (object, "kvm");
   cJSON *messages = cJSON_AddArrayToObject (object, "messages");
   cJSON *checks = cJSON_AddArrayToObject (object, "checks");
   for (guint i = 0; i < doctor->findings->len; i++)

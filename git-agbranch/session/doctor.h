@@ -22,6 +22,8 @@ typedef struct {
   char *platform;      /* linux, macos */
   char *arch;
   char *lima_version; /* NULL: no limactl */
+  gboolean has_kvm;   /* KVM boots */
+  char *kvm_reason;   /* why it does not; NULL with has_kvm, or when it was not asked */
   char *state_root;
   GPtrArray *provider_paths; /* settings of agents on this host that exist */
   cJSON *prepared_base;      /* NULL: none is needed, or none was asked for */
@@ -49,5 +51,14 @@ void agb_doctor_add_error (AgbDoctor *doctor, AgbFindingLevel level, const char 
 
 /* The checks of the host: tools, rights, state root (doctor-host.c). */
 void agb_doctor_check_host (AgbDoctor *doctor);
+/* The machine that Lima would run: limactl, KVM that boots, the macOS it needs (doctor-lima.c). */
+void agb_doctor_check_lima (AgbDoctor *doctor);
+/* macOS is at least 13: Lima's vz driver with Rosetta needs it. */
+void agb_doctor_check_macos (AgbDoctor *doctor);
+/* The first word that begins with a digit in what PROGRAM OPTION prints; NULL: it cannot be run.  The
+ * caller frees. */
+char *agb_doctor_program_version (const char *program, const char *option);
+/* Whether version TEXT is MAJOR.MINOR or newer. */
+gboolean agb_doctor_is_at_least (const char *text, int major, int minor);
 /* The checks that compare catalog, repositories, runtimes and locks (doctor-state.c). */
 void agb_doctor_check_state (AgbDoctor *doctor, AgbEnv *env);

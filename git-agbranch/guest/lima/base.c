@@ -9,6 +9,7 @@
 #include "core/process.h"
 #include "core/time.h"
 #include "core/trace.h"
+#include "guest/lima/host.h"
 #include "guest/lima/machine.h"
 #include "guest/lima/provision.h"
 #include "guest/lima/template.h"
@@ -607,6 +608,7 @@ agb_base_build (const AgbLima *lima, AgbSettings *settings, const AgbBaseSpec *s
   build.steps = cJSON_CreateArray ();
   build.record = new_record (&build, error);
   if (build.record == NULL || !agb_lima_check_path (lima, build.next, error)
+      || !agb_lima_check_memory ((guint64)spec->memory_bytes, error)
       || !agb_base_record_save (lima->home, build.record, error))
     return FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS (build_steps); i++)

@@ -4,6 +4,7 @@
 #include "core/escape.h"
 #include "core/io.h"
 #include "core/json.h"
+#include "guest/lima/host.h"
 #include "guest/lima/record.h"
 
 #include <fcntl.h>
@@ -294,7 +295,7 @@ find_version (AgbLima *lima, GError **error)
   return TRUE;
 }
 
-/* KVM is used when we may open it and nobody says otherwise. */
+/* KVM is used when it boots and nobody says otherwise. */
 static void
 choose_accelerator (AgbLima *lima, AgbSettings *settings)
 {
@@ -310,7 +311,7 @@ choose_accelerator (AgbLima *lima, AgbSettings *settings)
     }
 #ifdef __linux__
   lima->tcg = g_strcmp0 (accel, "tcg") == 0
-              || (g_strcmp0 (accel, "kvm") != 0 && access ("/dev/kvm", R_OK | W_OK) != 0);
+              || (g_strcmp0 (accel, "kvm") != 0 && !agb_kvm_works (lima->home, qemu, NULL));
 #else
   lima->tcg = FALSE;
 #endif

@@ -8,6 +8,7 @@
 #include "core/paths.h"
 #include "core/trace.h"
 #include "guest/lima/base.h"
+#include "guest/lima/host.h"
 #include "guest/lima/limactl.h"
 #include "guest/lima/machine.h"
 #include "guest/lima/record.h"
@@ -97,33 +98,6 @@ new_record (LimaRuntime *self, const AgbBaseRecord *base, const AgbGuestSpec *sp
   return record;
 }
 
-/* Linux's estimate of what can be had without swapping; 0: unknown. */
-static guint64
-available_memory (void)
-{
-  g_autofree char *text = NULL;
-  const char *line;
-
-  if (!g_file_get_contents ("/proc/meminfo", &text, NULL, NULL)
-      || (line = strstr (text, "MemAvailable:")) == NULL)
-    return 0;
-  return g_ascii_strtoull (line + strlen ("MemAvailable:"), NULL, 10) * 1024;
-}
-
-static void
-warn_memory (const AgbGuestSpec *spec, AgbProgress *progress)
-{
-  guint64 available = available_memory ();
-
-  if (available == 0 || spec->memory_bytes <= available)
-    return;
-  g_autofree char *wanted = agb_size_format (spec->memory_bytes);
-  g_autofree char *there = agb_size_format (available);
-  agb_progress_warn (progress,
-                     "a machine of %s may not fit: %s of memory are free; --memory %dM would",
-                     wanted, there, (int)(available / 2 / (1024 * 1024)));
-}
-
 static gboolean
 clone_instance (const AgbLima *lima, const AgbBaseRecord *base, const AgbGuestSpec *spec,
                 AgbGuestRecord *record, GError **error)
@@ -206,7 +180,8 @@ lima_create (AgbRuntime *runtime, const AgbGuestSpec *given, AgbProgress *progre
   AgbGuestSpec spec = *given;
   if (spec.disk_bytes == 0)
     spec.disk_bytes = (guint64)base->record->disk_bytes;
-  warn_memory (&spec, progress);
+  if (!agb_lima_check_memory (spec.memory_bytes, error))
+    return FALSE;
   g_clear_pointer (&record, agb_guest_record_free);
   record = new_record (self, base->record, &spec);
   return agb_guest_record_save (lima->home, record, error)
@@ -380,6 +355,8 @@ lima_start (AgbRuntime *runtime, const char *vm_name, AgbProgress *progress, GEr
     }
   if (strcmp (instance->status, "Running") == 0 && !record->fresh)
     return TRUE;
+  if (!agb_lima_check_memory ((guint64)instance->memory_bytes, error))
+    return FALSE;
   if (strcmp (instance->status, "Stopped") != 0 && !agb_lima_stop (lima, vm_name, TRUE, error))
     return FALSE;
   if (!record->fresh || !record->warm || !try_warm (lima, record, progress, &problem))
