@@ -25,6 +25,8 @@ agb_open_entries (AgbOpenOptions *options, const GOptionEntry *own)
       "what the agent begins with; @<file>: from a file, -: from stdin", "<text>" },
     { "env", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->env,
       "a variable for the agent, from here when no value is given", "<name>[=<value>]" },
+    { "no-browser", 0, 0, G_OPTION_ARG_NONE, &options->no_browser,
+      "do not tell the agent of the browser that its base has", NULL },
     { "detach", 'd', 0, G_OPTION_ARG_NONE, &options->detach, "do not attach to the agent", NULL },
     { "cpus", 0, 0, G_OPTION_ARG_STRING, &options->cpus, "processors", "<n>" },
     { "memory", 0, 0, G_OPTION_ARG_STRING, &options->memory, "memory (4GiB, 512M; 4 is 4GiB)",
@@ -237,6 +239,7 @@ agb_open_options_apply (AgbOpenOptions *options, AgbContext *ctx, AgbSettings *s
       = options->image != NULL ? options->image : agb_settings_string (settings, "agbranch.image");
   request->runtime = options->runtime;
   request->network = options->network;
+  request->no_browser = options->no_browser;
   if (!parse_sizes (options, request, error) || !read_prompt (options, error)
       || !choose_agent (options, ctx, settings, request, error)
       || !collect_env (options, settings, error))

@@ -15,6 +15,7 @@ typedef struct {
   char *prompt;
   char **env;
   gboolean detach;
+  gboolean no_browser;
 
   char *prompt_text; /* private: what --prompt named */
   GPtrArray *agent_env;

@@ -98,6 +98,36 @@ test_expect_success 'assets of the user take the place of ours' '
 	grep "cannot read .safe-sync-linux.yaml.: line" err
 '
 
+test_expect_success 'the browser goes into the configuration of the agents and out of it, and nothing else does' '
+	mkdir -p guest/.codex guest/.gemini &&
+	echo "{\"theme\": \"dark\", \"mcpServers\": {\"mine\": {\"command\": \"x\"}}}" >guest/.claude.json &&
+	echo "model = \"m\"" >guest/.codex/config.toml &&
+	cp guest/.codex/config.toml codex.before &&
+	jq -S . guest/.claude.json >claude.before &&
+	HOME=$PWD/guest sh "$TEST_TOP/lima/guest/browser.sh" on &&
+	HOME=$PWD/guest sh "$TEST_TOP/lima/guest/browser.sh" on &&
+	jq -e ".mcpServers.browser.command == \"/usr/local/bin/agbranch-browser\" and .theme == \"dark\"" \
+		guest/.claude.json &&
+	jq -e .mcpServers.browser guest/.gemini/settings.json &&
+	jq -e .mcp.browser.enabled guest/.config/opencode/opencode.json &&
+	test "$(grep -c "mcp_servers.browser" guest/.codex/config.toml)" = 1 &&
+	HOME=$PWD/guest sh "$TEST_TOP/lima/guest/browser.sh" off &&
+	jq -S . guest/.claude.json >claude.after && test_cmp claude.before claude.after &&
+	test_cmp codex.before guest/.codex/config.toml &&
+	mkdir empty &&
+	HOME=$PWD/empty sh "$TEST_TOP/lima/guest/browser.sh" off &&
+	test -z "$(ls -A empty)"
+'
+
+test_expect_success 'the browser runs as a user of its own, in its own sandbox, its server pinned' '
+	file=$TEST_TOP/lima/provision/40-browser.sh &&
+	grep -E "^mcp_version=[0-9]+[.][0-9]+[.][0-9]+$" "$file" &&
+	grep "chrome-devtools-mcp@\$mcp_version" "$file" &&
+	grep "sudo -n -u browser" "$file" &&
+	grep "chromium-sandbox" "$file" &&
+	! grep -e --no-sandbox -e --disable-setuid-sandbox "$file"
+'
+
 test_expect_success 'the scripts for the guest are POSIX sh' '
 	for script in "$TEST_TOP"/lima/provision/*.sh "$TEST_TOP"/lima/guest/*.sh; do
 		sh -n "$script" || return 1

@@ -7,6 +7,7 @@
 #include "core/time.h"
 #include "gate/reftx.h"
 #include "guest/tmux.h"
+#include "guest/transport.h"
 #include "session/clone.h"
 #include "session/host-side.h"
 #include "session/journal.h"
@@ -360,13 +361,36 @@ seed_clone (Opening *opening, GError **error)
                             opening->copied, progress, error);
 }
 
+/* The base's entry for its browser is in the home that the clone has. */
+static gboolean
+leave_browser_out (Opening *opening, GError **error)
+{
+  const char *args[] = { "off", NULL };
+  g_auto (AgbChildResult) result = { 0 };
+
+  if ((opening->runtime->klass->flags & AGB_RUNTIME_HAS_BASE) == 0
+      || (!opening->request->no_browser
+          && agb_settings_bool (opening->env->settings, "agbranch.browser")))
+    return TRUE;
+  if (!agb_guest_script (opening->runtime, opening->session->vm_name, "guest/browser.sh", args,
+                         NULL, NULL, 0, AGB_TIMEOUT_GIT, &result, error))
+    return FALSE;
+  if (result.status == 0)
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME,
+               "cannot take the browser out of the agents' configuration (status %d)",
+               result.status);
+  return FALSE;
+}
+
 static gboolean
 seed_workspace (Opening *opening, GError **error)
 {
   const AgbSession *session = opening->session;
 
   if (!agb_catalog_update_session (opening->env->catalog, session->name, error, "lifecycle_state",
-                                   "seeding", NULL))
+                                   "seeding", NULL)
+      || !leave_browser_out (opening, error))
     return FALSE;
   if (opening->request->sandbox)
     return agb_seed_folder (opening->runtime, session, opening->env->settings,

@@ -20,6 +20,7 @@ typedef struct {
   gint64 cpus;         /* 0: the setting, likewise below */
   guint64 memory_bytes;
   guint64 disk_bytes;
+  gboolean no_browser;            /* take the base's browser out of the agents' configuration */
   gboolean with_changes;          /* start from the work tree as it is, not from HEAD */
   const char *const *copy;        /* ignored files of the work tree to bring along, NULL: none */
   const char *seed_dir;           /* launch: the folder to copy in, NULL: none */

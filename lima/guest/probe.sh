@@ -33,9 +33,12 @@ if test "$flavour" = full; then
 	tell make make --version
 	tell python3 python3 --version
 	tell pip python3 -m pip --version
+	tell venv python3 -c 'import ensurepip, sys, venv; print ("%d.%d" % sys.version_info[:2])'
+	tell xvfb dpkg-query -W -f '${Version}' xvfb
 	tell docker docker --version
 	tell docker-compose docker compose version
 	tell chromium chromium --version
+	tell chrome-devtools-mcp chrome-devtools-mcp --version
 fi
 for program; do
 	tell "$program" "$program" --version

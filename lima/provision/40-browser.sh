@@ -1,10 +1,13 @@
 #!/bin/sh
-# 40-browser.sh FLAVOUR: headless Chromium and its DevTools MCP server.  Run as root.
+# 40-browser.sh FLAVOUR BROWSER: headless Chromium and its DevTools MCP server.  Run as root.
+#
+# BROWSER is the text of guest/browser.sh, which tells the agents of it.
 #
 # The browser runs under a user of its own with its own sandbox on: what a page does to it reaches
 # neither the workspace nor the agent's logins.  The agent gets to it by agbranch-browser only.
 set -eu
 test "$1" = full || exit 0
+browser=$2
 export DEBIAN_FRONTEND=noninteractive
 mcp_version=0.10.2
 
@@ -22,10 +25,4 @@ chmod 755 /usr/local/bin/agbranch-browser
 echo 'agent ALL=(browser) NOPASSWD: /usr/local/bin/chrome-devtools-mcp' >/etc/sudoers.d/agbranch-browser
 chmod 440 /etc/sudoers.d/agbranch-browser
 
-settings=/home/agent/.claude.json
-test -s "$settings" || echo '{}' >"$settings"
-jq '.mcpServers.browser = {type: "stdio", command: "/usr/local/bin/agbranch-browser", args: []}' \
-	"$settings" >"$settings.new"
-mv "$settings.new" "$settings"
-chown agent: "$settings"
-chmod 600 "$settings"
+runuser -u agent -- env HOME=/home/agent sh -c "$browser" browser.sh on

@@ -112,7 +112,7 @@ digest_assets (GChecksum *digest, GError **error)
   static const char *const files[]
       = { "provision/10-packages.sh", "provision/20-agents.sh",  "provision/30-docker.sh",
           "provision/40-browser.sh",  "provision/50-session.sh", "provision/90-seal.sh",
-          "guest/guard.sh",           "guest/probe.sh" };
+          "guest/guard.sh",           "guest/probe.sh",          "guest/browser.sh" };
   g_autofree char *template = g_strdup_printf ("safe-sync-%s.yaml", agb_template_platform ());
   g_autofree char *text = agb_asset_read (template, error);
 

@@ -118,6 +118,13 @@ script_arguments (const char *name, const char *flavour, char **agents, GPtrArra
     }
   else
     g_ptr_array_add (args, g_strdup (flavour));
+  if (g_str_has_prefix (name, "40-browser"))
+    {
+      char *browser = agb_asset_read ("guest/browser.sh", error);
+      if (browser == NULL)
+        return FALSE;
+      g_ptr_array_add (args, browser);
+    }
   if (g_str_has_prefix (name, "20-agents"))
     for (; *agents != NULL; agents++)
       g_ptr_array_add (args, g_strdup (*agents));
