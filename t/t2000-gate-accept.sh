@@ -9,10 +9,10 @@ test_expect_success 'set up' '
 	ONE=$(guest_head)
 '
 
-test_expect_success 'a small sync becomes loose objects and moves the refs' '
+test_expect_success 'a small sync comes as a pack, and moves the refs' '
 	gate_sync "$BASE" "$ONE" &&
 	test "$(git -C host rev-parse agbranch/s)" = "$ONE" &&
-	test -z "$(ls host/.git/objects/pack)" &&
+	test "$(ls host/.git/objects/pack/*.pack | wc -l)" = 1 && test -z "$(ls host/.git/objects/pack/*.keep 2>/dev/null)" &&
 	repo_is_sound host
 '
 
@@ -37,8 +37,7 @@ test_expect_success 'a second sync leans on the first' '
 	repo_is_sound host
 '
 
-test_expect_success 'from the unpack limit on the pack is kept as one, with .keep until the refs have moved' '
-	git -C host config transfer.unpackLimit 1 &&
+test_expect_success 'the pack has a .keep until the refs have moved' '
 	printf "#!/bin/sh\nls objects/pack/*.keep >>keep.seen && git repack -adq && git prune --expire=now\n" \
 		>host/.git/hooks/reference-transaction &&
 	chmod +x host/.git/hooks/reference-transaction &&
@@ -62,8 +61,7 @@ test_expect_success 'when the refs cannot move, no .keep stays' '
 	test -z "$(ls host/.git/objects/pack/*.keep 2>/dev/null)" &&
 	gate_sync "$THREE" "$FOUR" &&
 	test -z "$(ls host/.git/objects/pack/*.keep 2>/dev/null)" &&
-	repo_is_sound host &&
-	git -C host config --unset transfer.unpackLimit
+	repo_is_sound host
 '
 
 test_expect_success 'a bundle is taken as well' '
@@ -188,7 +186,6 @@ test_expect_success 'a repository with sha256 names' '
 
 test_expect_success 'many syncs do not leave many packs' '
 	rm -rf host guest && gate_repos &&
-	git -C host config transfer.unpackLimit 1 &&
 	git -C host config gc.autoPackLimit 2 && git -C host config gc.autoDetach false &&
 	old=$BASE &&
 	for i in 1 2 3 4 5 6 7 8; do

@@ -104,7 +104,6 @@ test_expect_success 'moves by the host race with syncs: never lost, never forced
 '
 
 test_expect_success 'git gc --prune=now beside a sync loses nothing' '
-	git config transfer.unpackLimit 1 &&
 	for round in 1 2 3; do
 		agent_commit many3 file "gc $round" "gc $round" &&
 		at_once "git agbranch sync many3 -q" "git gc -q --prune=now" &&

@@ -100,45 +100,6 @@ test_expect_success 'the review branch deleted by hand: blocked, and the hint br
 	repaired one noop
 '
 
-# A git in front of git: it cleans up just before the refs move.
-test_expect_success 'gc, prune and maintenance before the refs move: nothing is lost' '
-	mkdir -p ../bin &&
-	real=$(command -v git) &&
-	write_script () { cat >"$1" && chmod +x "$1"; } &&
-	for command in "gc -q --prune=now" "prune --expire=now" "maintenance run --task=gc --quiet" "repack -a -d -q" \
-		"maintenance run --task=loose-objects --quiet" "prune-packed"; do
-		for limit in 100 1; do
-			write_script ../bin/git <<-SCRIPT &&
-			#!/bin/sh
-			case " \$* " in
-			*" update-ref "*) test -e "$TEST_TMP/done" || { : >"$TEST_TMP/done"; "$real" -C "$(pwd)" $command; } ;;
-			esac
-			exec "$real" "\$@"
-			SCRIPT
-			rm -f "$TEST_TMP/done" &&
-			git config transfer.unpackLimit $limit &&
-			agent_commit one file "$command $limit" &&
-			(PATH=$(cd ../bin && pwd):$PATH && export PATH &&
-				expect_code 0 git-agbranch sync one) &&
-			test -e "$TEST_TMP/done" &&
-			test "$(git rev-parse agbranch/one)" = "$(git agbranch run one -- git rev-parse HEAD)" &&
-			git rev-list --objects --all >/dev/null &&
-			repo_is_sound . || { fail "$command, $limit"; return 1; }
-		done
-	done &&
-	git config --unset transfer.unpackLimit
-'
-
-test_expect_success 'while a gc runs the objects come as a pack' '
-	echo "$$ $(hostname)" >.git/gc.pid &&
-	agent_commit one file gc &&
-	before=$(ls .git/objects/pack/*.pack | wc -l) &&
-	git agbranch sync one -q &&
-	test "$(ls .git/objects/pack/*.pack | wc -l)" = $((before + 1)) &&
-	! ls .git/objects/pack/*.keep &&
-	rm .git/gc.pid
-'
-
 test_expect_success 'a quarantine whose removal was cut off goes with the next repair' '
 	mkdir -p .git/agbranch/removed-quarantine-abcdef/objects &&
 	expect_code 0 git agbranch doctor --json -q &&

@@ -67,31 +67,13 @@ test_expect_success 'set up' '
 	git agbranch open two -q
 '
 
-test_expect_success 'sync as loose objects: objects, bundle, refs, catalog' '
+test_expect_success 'sync: pack, bundle, refs, catalog' '
 	agent_commit one file text &&
 	traced sync one &&
-	is_durable "/\\.git/objects/[0-9a-f][0-9a-f](/[0-9a-f]*)?$" &&
+	is_durable "/\\.git/objects/pack/pack-[0-9a-f]*\\.(pack|idx)$" &&
 	is_durable "/staging/one/[0-9]*.bundle$" &&
 	is_durable "refs/(heads/agbranch/one|agbranch/sync/one/[0-9]+|agbranch/sessions/one/head)$" &&
 	catalog_is_durable
-'
-
-test_expect_success 'sync as a pack' '
-	git config transfer.unpackLimit 1 &&
-	agent_commit one file more &&
-	traced sync one &&
-	is_durable "/\\.git/objects/pack/pack-[0-9a-f]*\\.(pack|idx)$" &&
-	is_durable "refs/heads/agbranch/one$" &&
-	catalog_is_durable
-'
-
-test_expect_success 'beside a gc the pack of a small sync is synced too' '
-	git config --unset transfer.unpackLimit &&
-	echo "$$ $(hostname)" >.git/gc.pid &&
-	agent_commit one file again &&
-	traced sync one &&
-	rm .git/gc.pid &&
-	is_durable "/\\.git/objects/pack/pack-[0-9a-f]*\\.(pack|idx)$"
 '
 
 test_expect_success 'close: work that is rescued, catalog' '

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 enum {
-  DEFAULT_UNPACK_LIMIT = 100,    /* git's own */
-  LARGE_PACK = 16 * 1024 * 1024, /* few objects, but writing them again would take long */
+  SMALL_PACK = 8 * 1024 * 1024,
+  SMALL_PACKS = 16, /* more become few */
   DEFAULT_GC_AUTO = 6700,
   DEFAULT_PACK_LIMIT = 50,
 };
@@ -29,38 +29,6 @@ number_of (AgbGate *gate, const char *key, gint64 fallback)
   gint64 number = text != NULL ? g_ascii_strtoll (text, &end, 10) : 0;
 
   return text != NULL && end != text ? number : fallback;
-}
-
-/* A git gc under way takes what no ref reaches yet, but not a pack with a .keep. */
-static gboolean
-gc_runs (AgbGate *gate)
-{
-  g_autofree char *path = g_build_filename (agb_repo_common_dir (gate->repo), "gc.pid", NULL);
-
-  return g_file_test (path, G_FILE_TEST_EXISTS);
-}
-
-/* Few objects become loose ones, as git's fetch does it: ten thousand syncs are not ten thousand
- * packs, and git's own maintenance packs them. */
-gboolean
-gate_unpacks (AgbGate *gate)
-{
-  gint64 limit = number_of (gate, "fetch.unpackLimit",
-                            number_of (gate, "transfer.unpackLimit", DEFAULT_UNPACK_LIMIT));
-
-  return !agb_repo_is_partial (gate->repo) && gate->pack_objects < limit
-         && gate->pack_bytes < LARGE_PACK;
-}
-
-/* index-pack did not sync what was to be unpacked. */
-static gboolean
-sync_file (const char *path, GError **error)
-{
-  agb_autofd int fd = open (path, O_RDONLY | O_CLOEXEC);
-
-  if (fd < 0 ? errno != ENOENT : fsync (fd) != 0)
-    return agb_error_set_errno (error, errno, "sync", path);
-  return TRUE;
 }
 
 /* The reader of a pack looks for .idx first: that one comes last, and the .keep before all. */
@@ -78,8 +46,7 @@ move_pack (AgbGate *gate, GError **error)
       g_autofree char *inside = g_build_filename (gate->quarantine, "objects", "pack", name, NULL);
       g_autofree char *outside = g_build_filename (folder, name, NULL);
 
-      if (!agb_fault_point ("gate: move pack", error)
-          || (gate_unpacks (gate) && !sync_file (inside, error)))
+      if (!agb_fault_point ("gate: move pack", error))
         return FALSE;
       /* git 2.39 writes a .rev only when told to. */
       if (rename (inside, outside) != 0 && !(errno == ENOENT && i == 2))
@@ -113,42 +80,10 @@ agb_gate_accept (AgbGate *gate, GError **error)
   agb_progress_phase (gate->progress, "storing");
   if (gate->pack_name == NULL)
     return TRUE;
-  if (gate_unpacks (gate) && !gc_runs (gate))
-    return gate_unpack (gate, error);
   if (gate->keep_path == NULL || move_pack (gate, error))
     return TRUE;
   remove_pack (gate);
   return FALSE;
-}
-
-static gboolean
-bring_back (AgbGate *gate, GError **error)
-{
-  if (gate->keep_path == NULL || move_pack (gate, error))
-    return TRUE;
-  remove_pack (gate);
-  return FALSE;
-}
-
-gboolean
-agb_gate_move_refs (AgbGate *gate, const AgbRefUpdates *updates, const char *message,
-                    GError **error)
-{
-  g_autoptr (GError) problem = NULL;
-
-  if (agb_ref_updates_apply (gate->repo, updates, message, &problem))
-    {
-      /* Pruned by one that saw the refs before they moved. */
-      if (gate_lost_loose (gate))
-        return bring_back (gate, error);
-      return TRUE;
-    }
-  if (!gate_lost_loose (gate) || !bring_back (gate, NULL))
-    {
-      g_propagate_error (error, g_steal_pointer (&problem));
-      return FALSE;
-    }
-  return agb_ref_updates_apply (gate->repo, updates, message, error);
 }
 
 const char *
@@ -181,17 +116,62 @@ is_pack (const char *name)
   return g_str_has_suffix (name, ".pack");
 }
 
+/* The user's own git with the user's own settings, once the refs have moved. */
+static void
+look_after (AgbGate *gate, const char *const *argv, gint64 timeout_ms)
+{
+  g_auto (GStrv) envp
+      = g_environ_setenv (g_get_environ (), "GIT_DIR", agb_repo_common_dir (gate->repo), TRUE);
+  g_auto (AgbChildResult) result = { 0 };
+  const AgbChildSpec spec = {
+    .argv = argv, .cwd = agb_repo_common_dir (gate->repo), .envp = envp, .timeout_ms = timeout_ms
+  };
+
+  agb_child_run (&spec, &result, NULL);
+}
+
+/* A sync never becomes loose objects: a prune that looked at the refs before they moved would take them
+ * afterwards, and nobody can see that one is under way.  A pack it does not touch.  So that ten thousand
+ * syncs are not ten thousand packs, small ones are put together.  (Not beside alternates and promised
+ * objects, which git before 2.44 does not tell apart there.) */
+static void
+roll_up (AgbGate *gate)
+{
+  g_autofree char *folder = g_build_filename (gate->object_dirs[0], "pack", NULL);
+  g_autoptr (GDir) list = g_dir_open (folder, 0, NULL);
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  guint small = 0;
+
+  if (agb_repo_is_partial (gate->repo) || gate->object_dirs[1] != NULL)
+    return;
+  g_strv_builder_add_many (builder, "git", "-c", "repack.writeBitmaps=false", "repack",
+                           "--geometric=2", "-d", "-l", "-n", "-q", NULL);
+  for (const char *name; list != NULL && (name = g_dir_read_name (list)) != NULL;)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+      g_autofree char *keep = g_strconcat ("--keep-pack=", name, NULL);
+      struct stat info;
+
+      if (!is_pack (name) || stat (path, &info) != 0)
+        continue;
+      if (info.st_size < SMALL_PACK)
+        small++;
+      else
+        g_strv_builder_add (builder, keep);
+    }
+  g_auto (GStrv) argv = g_strv_builder_end (builder);
+  if (small > SMALL_PACKS)
+    look_after (gate, (const char *const *)argv, AGB_TIMEOUT_GIT);
+}
+
 /* git's own rule (gc.auto, gc.autoPackLimit), so that the program is only asked when it would work. */
 static gboolean
-needs_maintenance (AgbGate *gate)
+needs_maintenance (AgbGate *gate, gint64 objects)
 {
-  gint64 objects = number_of (gate, "gc.auto", DEFAULT_GC_AUTO);
   gint64 packs = number_of (gate, "gc.autoPackLimit", DEFAULT_PACK_LIMIT);
   g_autofree char *sample = g_build_filename (gate->object_dirs[0], "17", NULL);
   g_autofree char *folder = g_build_filename (gate->object_dirs[0], "pack", NULL);
 
-  if (objects <= 0)
-    return FALSE;
   return count_names (sample, is_object) > (objects + 255) / 256
          || (packs > 0 && count_names (folder, is_pack) > packs);
 }
@@ -207,19 +187,14 @@ gate_remove_keep (AgbGate *gate)
 void
 agb_gate_finish (AgbGate *gate)
 {
+  /* It goes on in the background by itself. */
   static const char *const argv[] = { "git", "maintenance", "run", "--auto", "--quiet", NULL };
+  gint64 objects = number_of (gate, "gc.auto", DEFAULT_GC_AUTO);
 
   gate_remove_keep (gate);
-  if (!needs_maintenance (gate))
+  if (objects <= 0)
     return;
-
-  /* The user's own git with the user's own settings; it goes on in the background by itself. */
-  g_auto (GStrv) envp
-      = g_environ_setenv (g_get_environ (), "GIT_DIR", agb_repo_common_dir (gate->repo), TRUE);
-  g_auto (AgbChildResult) result = { 0 };
-  const AgbChildSpec spec = { .argv = argv,
-                              .cwd = agb_repo_common_dir (gate->repo),
-                              .envp = envp,
-                              .timeout_ms = AGB_TIMEOUT_QUICK };
-  agb_child_run (&spec, &result, NULL);
+  roll_up (gate);
+  if (needs_maintenance (gate, objects))
+    look_after (gate, argv, AGB_TIMEOUT_QUICK);
 }

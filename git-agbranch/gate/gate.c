@@ -75,7 +75,6 @@ agb_gate_free (AgbGate *gate)
   g_free (gate->pack_name);
   g_free (gate->keep_path);
   g_clear_pointer (&gate->commits, g_ptr_array_unref);
-  g_clear_pointer (&gate->loose, g_ptr_array_unref);
   g_hash_table_unref (gate->found);
   g_ptr_array_unref (gate->findings);
   g_free (gate);

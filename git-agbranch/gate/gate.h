@@ -63,18 +63,17 @@ gboolean agb_gate_is_ancestor (AgbGate *gate, const char *ancestor, const char *
  * move no ref.  Non-zero is AGB_ERROR_SYNC with the last line of its stderr.  No hook: TRUE. */
 gboolean agb_gate_run_hook (AgbGate *gate, GError **error);
 
-/* Move the pack (with .keep) or, below transfer.unpackLimit, its objects into the object store,
- * durable when it returns.  The caller then moves refs and calls agb_gate_finish; a kill between leaves
- * objects that git's own gc removes, and a keep file named in the journal. */
+/* Move the pack, with a .keep, into the object store, durable when it returns.  The caller then moves refs
+ * (agb_ref_updates_apply) and calls agb_gate_finish, which removes the .keep: so no gc or prune of the host
+ * takes the objects, however long ago it has looked at the refs.  A kill between leaves a pack that git's
+ * own gc removes, and a keep file named in the journal. */
 gboolean agb_gate_accept (AgbGate *gate, GError **error);
 /* Where accept puts the .keep file, as an absolute path for the journal: known after receive; NULL when
  * there is to be none. */
 const char *agb_gate_keep_path (AgbGate *gate);
 
-/* Between the two: agb_ref_updates_apply.  When a git of the host has pruned the objects meanwhile, which
- * no ref held yet, they are brought back as a pack first. */
-gboolean agb_gate_move_refs (AgbGate *gate, const AgbRefUpdates *updates, const char *message,
-                             GError **error);
+/* Small packs become few, and git's own maintenance is started when it is due; nothing of it when gc.auto
+ * is 0. */
 void agb_gate_finish (AgbGate *gate);
 
 /* Remove the quarantines and .keep files that killed processes left in REPO, once their refs are

@@ -37,7 +37,6 @@ struct AgbGate {
   char *pack_name;     /* "pack-HASH" in the quarantine; NULL: nothing was received */
   char *keep_path;     /* where its .keep will be; NULL: none */
   gboolean moved;      /* the first file of the pack is in the store */
-  GPtrArray *loose;    /* paths of the objects that are in the store; NULL: a pack */
   GPtrArray *commits;  /* new commits, newest first (GateCommit) */
   GPtrArray *findings; /* strings; NULL-ended once the check is over */
   GHashTable *found;   /* set of the strings in findings */
@@ -127,11 +126,7 @@ void gate_folders_add (GateFolders *folders, const GateCommit *commit, const cha
 gboolean gate_folders_check (GateFolders *folders, GError **error);
 
 /* accept.c */
-gboolean gate_unpacks (AgbGate *gate);
-/* loose.c: the pack as loose objects in the store, durable; they are noted in gate->loose. */
-gboolean gate_unpack (AgbGate *gate, GError **error);
-/* TRUE when one of them is not there any more. */
-gboolean gate_lost_loose (AgbGate *gate);
+
 /* When the refs have moved, or will not: what nobody needs is left to git's gc. */
 void gate_remove_keep (AgbGate *gate);
 

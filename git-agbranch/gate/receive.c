@@ -296,24 +296,22 @@ index_pack (AgbGate *gate, Spool *spool, GError **error)
       = g_strconcat ("core.sharedRepository=", shared != NULL ? shared : "false", NULL);
   g_autofree char *empty = gate_quarantine_path (gate, "empty");
   g_autofree char *keep = keep_option ();
-  /* What is unpacked later need not be synced here. */
-  const char *const argv[]
-      = { "git",
-          "-c",
-          "core.bigFileThreshold=1m",
-          "-c",
-          "core.deltaBaseCacheLimit=32m",
-          "-c",
-          gate_unpacks (gate) ? "core.fsync=none" : "core.fsync=pack,pack-metadata",
-          "-c",
-          mode,
-          "index-pack",
-          "--stdin",
-          "--fix-thin",
-          check,
-          keep,
-          max_size,
-          NULL };
+  const char *const argv[] = { "git",
+                               "-c",
+                               "core.bigFileThreshold=1m",
+                               "-c",
+                               "core.deltaBaseCacheLimit=32m",
+                               "-c",
+                               "core.fsync=pack,pack-metadata",
+                               "-c",
+                               mode,
+                               "index-pack",
+                               "--stdin",
+                               "--fix-thin",
+                               check,
+                               keep,
+                               max_size,
+                               NULL };
   g_auto (AgbChildResult) result = { 0 };
   const AgbChildSpec spec = { .argv = argv,
                               .cwd = empty,

@@ -60,7 +60,8 @@ step (AgbJournal *journal, const char *name, const char *key, cJSON *value, GErr
 }
 
 static gboolean
-accept (AgbJournal *journal, AgbGate *gate, const char *ref, const char *oid, GError **error)
+accept (AgbRepo *repo, AgbJournal *journal, AgbGate *gate, const char *ref, const char *oid,
+        GError **error)
 {
   g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
   const char *keep = agb_gate_keep_path (gate);
@@ -70,7 +71,7 @@ accept (AgbJournal *journal, AgbGate *gate, const char *ref, const char *oid, GE
              keep != NULL ? cJSON_CreateString (keep) : cJSON_CreateNull (), error)
       || !agb_gate_accept (gate, error)
       || !step (journal, "rescue-refs", "refs", agb_ref_updates_to_json (updates), error)
-      || !agb_gate_move_refs (gate, updates, "agbranch: rescue", error))
+      || !agb_ref_updates_apply (repo, updates, "agbranch: rescue", error))
     return FALSE;
   agb_gate_finish (gate);
   return TRUE;
@@ -133,7 +134,7 @@ bring (AgbHeld *held, AgbJournal *journal, const char *oid, const char *head, Ag
   if (!receive (held, gate, oid, haves, &problem))
     return keep_bundle (ret, staged, &problem, error);
   agb_interrupt_shield ();
-  gboolean accepted = accept (journal, gate, ref, oid, error);
+  gboolean accepted = accept (held->repo, journal, gate, ref, oid, error);
   agb_interrupt_unshield ();
   if (!accepted)
     return FALSE;

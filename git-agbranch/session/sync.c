@@ -372,7 +372,7 @@ accept_and_move (Syncing *sync, const AgbRefUpdates *updates, GError **error)
   if (!agb_journal_step (sync->journal, "refs", error))
     return FALSE;
   agb_progress_phase (held->env->progress, "moving the review branch");
-  if (!agb_gate_move_refs (sync->gate, updates, "agbranch: sync", error))
+  if (!agb_ref_updates_apply (held->repo, updates, "agbranch: sync", error))
     {
       sync->half_moved = any_moved (held->repo, updates);
       return FALSE;
