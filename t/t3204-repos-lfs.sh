@@ -77,6 +77,15 @@ test_expect_success 'objects that the host has not: said, the files stay pointer
 	git agbranch close one --discard --yes -q && whole_way pointers
 '
 
+test_expect_success 'LFS objects of a submodule go in with it, and come back with what is saved of it' '
+	git config --global protocol.file.allow always && make_repo super && git -C super submodule --quiet add "$(pwd)/host" lib && git -C super commit -qm sub &&
+	git -C super agbranch open one -q && in_guest cat "lib/big one.bin" >found && cmp "host/big one.bin" found &&
+	in_guest git status --porcelain >status && test_must_be_empty status &&
+	in_guest sh -c "cd lib && head -c 4500 /dev/urandom >made.bin && git add made.bin && git commit -qm made && sha256sum made.bin" >line && hash=$(cut -d" " -f1 line) &&
+	git agbranch close one --discard --yes -q && modules=super/.git/modules/lib &&
+	test "$(sum "$modules/lfs/objects/$(echo "$hash" | cut -c1-2)/$(echo "$hash" | cut -c3-4)/$hash")" = "$hash" && repo_is_sound super/lib
+'
+
 test_expect_success 'a repository without LFS does not know of it' '
 	make_repo plain && git -C plain agbranch open one -q && in_guest sh -c "test ! -e .git/lfs && ! git config --get filter.lfs.clean" &&
 	agent_commit one file text && git agbranch close one --sync --yes -q && ! test -e plain/.git/lfs && no_process_left

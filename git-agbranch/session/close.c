@@ -26,6 +26,25 @@ is_of_the_guest (const GError *problem)
          || g_error_matches (problem, AGB_ERROR, AGB_ERROR_CHILD);
 }
 
+/* Submodules and the like. */
+static gboolean
+rescue_others (AgbHeld *held, gboolean discard, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+
+  if (agb_submodules_rescue (held, discard, &problem))
+    return TRUE;
+  if (!discard || agb_interrupt_signal () != 0 || !is_of_the_guest (problem))
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+  agb_progress_warn (held->env->progress, "not all work in submodules could be saved: %s",
+                     problem->message);
+  return agb_catalog_add_event (held->env->catalog, held->session->name, "warning", "rescue_failed",
+                                error, "submodules: %s", problem->message);
+}
+
 /* An error in rescuing ends a close --sync, since the user relies on nothing being lost; a discard
  * goes on, and the catalog and the user are told. */
 static gboolean
@@ -42,7 +61,9 @@ rescue (AgbHeld *held, AgbJournal *journal, gboolean discard, AgbRescue *ret, GE
   if (agb_session_start (held->env, held->session, held->runtime, NULL, &problem)
       /* Nothing of the agent's may come in between saving and destroying. */
       && agb_tmux_kill_window (held->runtime, held->session, AGB_AGENT_WINDOW, &problem)
-      && agb_rescue_save (held, journal, ret, &problem) && agb_submodules_rescue (held, &problem))
+      /* The session's own last: that is the one which `rescue show` means by the name. */
+      && rescue_others (held, discard, &problem)
+      && agb_rescue_save (held, NULL, journal, ret, &problem))
     return TRUE;
   if (!discard || agb_interrupt_signal () != 0 || !is_of_the_guest (problem))
     {

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "gate/reftx.h"
 #include "session/journal.h"
+#include "session/submodules.h"
 #include "session/upkeep.h"
 
 #include <string.h>
@@ -23,7 +24,10 @@ static const struct {
 
 typedef struct {
   AgbGc *gc;
+  AgbEnv *env;
   const AgbSession *session;
+  const char *common_dir; /* of the repository that is looked at */
+  gboolean only_rescue;   /* others there are not of this session */
   AgbRefUpdates *updates;
   gint64 age;
   gint64 days;      /* of the kind that is being listed */
@@ -47,7 +51,7 @@ look_at_ref (const char *ref, const char *oid, gpointer data)
           && GPOINTER_TO_SIZE (g_hash_table_lookup (refs->highest, refs->kind)) < number)
         g_hash_table_insert (refs->highest, (gpointer)refs->kind, GSIZE_TO_POINTER (number));
     }
-  agb_gc_add (refs->gc, drop, refs->session->git_common_dir, refs->session->name, ref,
+  agb_gc_add (refs->gc, drop, refs->common_dir, refs->session->name, ref,
               "%s closed %" G_GINT64_FORMAT " days ago, kept for %" G_GINT64_FORMAT,
               refs->session->name, refs->age / (24 * 60 * 60), refs->days);
   return TRUE;
@@ -105,10 +109,13 @@ list_refs (Refs *refs, AgbRepo *repo, GError **error)
 
   if (settings == NULL)
     return FALSE;
+  refs->common_dir = agb_repo_common_dir (repo);
   for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
     {
       g_autofree char *prefix = g_strconcat (kinds[i].prefix, refs->session->name, "/", NULL);
 
+      if (refs->only_rescue && !g_str_equal (kinds[i].kind, "rescue"))
+        continue;
       refs->days = agb_settings_int (settings, kinds[i].setting);
       refs->kind = kinds[i].kind;
       refs->prefix_length = strlen (prefix);
@@ -118,18 +125,53 @@ list_refs (Refs *refs, AgbRepo *repo, GError **error)
   return TRUE;
 }
 
+/* Rescue refs in the repository of a submodule.  No journal: refs of one kind go in one transaction, and
+ * what was cut off is found again. */
+static gboolean
+look_at_submodule (const char *git_dir, gpointer data, GError **error)
+{
+  Refs *outer = data;
+  g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
+  g_autoptr (AgbRepo) repo = agb_repo_open (git_dir, !outer->gc->dry_run, NULL);
+  Refs refs = *outer;
+
+  if (repo == NULL)
+    return TRUE; /* gone with its refs */
+  refs.updates = updates;
+  refs.only_rescue = TRUE;
+  if (!list_refs (&refs, repo, error))
+    return FALSE;
+  if (refs.gc->dry_run || agb_ref_updates_length (updates) == 0)
+    return TRUE;
+  g_autoptr (AgbLock) lock = agb_env_lock (refs.env, refs.session->name, "gc", error);
+  if (lock == NULL)
+    return FALSE;
+  return !is_still_closed (refs.env, refs.session)
+         || (keep_numbers (refs.env, refs.session, refs.highest, error)
+             && agb_ref_updates_apply (repo, updates, gc_reason, error));
+}
+
+static gboolean
+look_at_submodules (Refs *refs, GError **error)
+{
+  return agb_submodules_foreach (refs->session->options_json, look_at_submodule, refs, error);
+}
+
 gboolean
 agb_gc_session_refs (AgbGc *gc, AgbEnv *env, const AgbSession *session, gint64 age,
                      gboolean unfinished, GError **error)
 {
   g_autoptr (AgbRefUpdates) updates = agb_ref_updates_new ();
   g_autoptr (GHashTable) highest = g_hash_table_new (g_str_hash, g_str_equal);
-  Refs refs = { .gc = gc, .session = session, .updates = updates, .age = age, .highest = highest };
-
+  Refs refs = {
+    .gc = gc, .env = env, .session = session, .updates = updates, .age = age, .highest = highest
+  };
   g_autoptr (AgbLock) lock = NULL;
 
   if (session->git_common_dir == NULL)
     return TRUE;
+  if (!unfinished && !look_at_submodules (&refs, error))
+    return FALSE;
   /* Taking the lock finishes what was cut off, a gc of old among it. */
   if (unfinished && !gc->dry_run && (lock = agb_env_lock (env, session->name, "gc", error)) == NULL)
     return FALSE;

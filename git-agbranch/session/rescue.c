@@ -44,8 +44,8 @@ receive (AgbHeld *held, AgbGate *gate, const char *oid, const char *const *haves
          && agb_lfs_bring (held, gate, error);
 }
 
-/* STEP with what recovery needs for it.  Without JOURNAL: the repository is not the session's own, and
- * nothing is recovered there. */
+/* STEP with what recovery needs for it.  Without JOURNAL: of a submodule, or the like, where one ref is
+ * all, and nothing is recovered. */
 static gboolean
 step (AgbJournal *journal, const char *name, const char *key, cJSON *value, GError **error)
 {
@@ -144,8 +144,10 @@ bring (AgbHeld *held, AgbJournal *journal, const char *oid, const char *head, Ag
 }
 
 gboolean
-agb_rescue_save (AgbHeld *held, AgbJournal *journal, AgbRescue *ret, GError **error)
+agb_rescue_save (AgbHeld *held, const char *place, AgbJournal *journal, AgbRescue *ret,
+                 GError **error)
 {
+  g_autofree char *shown = place != NULL ? agb_escape (place, -1) : NULL;
   g_autofree char *head = NULL;
   g_autofree char *oid = NULL;
   g_autofree char *subject = NULL;
@@ -154,7 +156,8 @@ agb_rescue_save (AgbHeld *held, AgbJournal *journal, AgbRescue *ret, GError **er
     return FALSE;
   if (head == NULL)
     head = g_strdup (held->session->base_oid);
-  subject = g_strdup_printf ("Work of session %s that was not synced", held->session->name);
+  subject = g_strdup_printf ("Work of session %s%s%s that was not synced", held->session->name,
+                             shown != NULL ? " in " : "", shown != NULL ? shown : "");
   const char *haves[] = { held->session->base_oid, head, NULL };
   if (!step (journal, "rescue", NULL, NULL, error)
       || !agb_clone_save (held->runtime, held->session, agb_repo_oid_length (held->repo),

@@ -3,15 +3,21 @@
 #include "core/error.h"
 #include "core/escape.h"
 #include "core/names.h"
+#include "core/paths.h"
 #include "core/time.h"
 #include "gate/gate.h"
 #include "guest/transport.h"
 #include "session/clone.h"
 #include "session/host-side.h"
+#include "session/lfs.h"
 
 #include <string.h>
 
-enum { NESTING_MAX = 8 };
+enum {
+  NESTING_MAX = 8,
+  NESTED_MAX = 256,
+  LIST_LIMIT = 256 * 1024, /* bytes of their paths */
+};
 
 static void
 submodule_free (gpointer data)
@@ -202,12 +208,14 @@ activate (AgbRuntime *runtime, const AgbSession *session, const AgbSubmodule *su
 
 static gboolean
 seed_one (AgbRuntime *runtime, const AgbSession *session, AgbSettings *settings,
-          const AgbSubmodule *submodule, GError **error)
+          const AgbSubmodule *submodule, AgbProgress *progress, GError **error)
 {
   g_autoptr (AgbRepo) repo = agb_repo_open (submodule->git_dir, FALSE, error);
+  g_autoptr (AgbSettings) own = repo != NULL ? agb_settings_load (repo, error) : NULL;
   g_autoptr (AgbSession) inner = as_session (session, submodule->path, submodule->oid);
 
-  if (repo != NULL && agb_clone_seed (runtime, inner, repo, settings, 0, error)
+  if (own != NULL && agb_clone_seed (runtime, inner, repo, settings, 0, error)
+      && agb_lfs_seed (runtime, inner, repo, own, progress, error)
       && activate (runtime, session, submodule, error))
     return TRUE;
   g_prefix_error (error, "submodule '%s': ", submodule->path);
@@ -227,7 +235,7 @@ agb_submodules_seed (AgbRuntime *runtime, const AgbSession *session, AgbSettings
       g_autofree char *shown = agb_escape (submodule->path, -1);
       if (submodule->git_dir == NULL)
         g_string_append_printf (empty, "%s%s", missing++ > 0 ? ", " : "", shown);
-      else if (!seed_one (runtime, session, settings, submodule, error))
+      else if (!seed_one (runtime, session, settings, submodule, progress, error))
         return FALSE;
     }
   if (missing > 0)
@@ -254,33 +262,81 @@ is_there (AgbRuntime *runtime, const AgbSession *inner, gboolean *ret, GError **
   return TRUE;
 }
 
+/* GIT_DIR: of a submodule; NULL: saved in the repository of the session. */
 static gboolean
-tell (AgbHeld *held, const char *path, const char *git_dir, const AgbRescue *saved, GError **error)
+tell (AgbHeld *held, const char *path, const char *git_dir, gboolean discard,
+      const AgbRescue *saved, GError **error)
 {
+  const char *kind = git_dir != NULL ? "submodule" : "repository";
+  AgbProgress *progress = held->env->progress;
   g_autofree char *shown = agb_escape (path, -1);
-  g_autofree char *quoted = g_shell_quote (git_dir);
 
-  if (saved->ref == NULL && saved->problem == NULL)
-    return TRUE;
+  if (saved->problem != NULL && saved->bundle_path == NULL && !discard)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_SYNC, "work in %s '%s' could not be saved: %s", kind,
+                   shown, saved->problem);
+      agb_error_hint (error, "git agbranch close %s --discard", held->session->name);
+      return FALSE;
+    }
   if (saved->problem != NULL)
     {
-      agb_progress_warn (held->env->progress, "work in submodule '%s' could not be saved: %s%s%s",
-                         shown, saved->problem, saved->bundle_path != NULL ? "; it is in " : "",
+      agb_progress_warn (progress, "work in %s '%s' could not be saved: %s%s%s", kind, shown,
+                         saved->problem, saved->bundle_path != NULL ? "; it is in " : "",
                          saved->bundle_path != NULL ? saved->bundle_path : "");
       return agb_catalog_add_event (held->env->catalog, held->session->name, "warning",
-                                    "rescue_failed", error, "submodule %s: %s", shown,
+                                    "rescue_failed", error, "%s %s: %s", kind, shown,
                                     saved->problem);
     }
-  agb_progress_note (held->env->progress,
-                     "work in submodule '%s' was saved in its repository; see it: git --git-dir=%s "
-                     "log %s",
-                     shown, quoted, saved->ref);
+  if (saved->ref == NULL)
+    return TRUE;
+  g_autofree char *quoted = g_shell_quote (git_dir != NULL ? git_dir : "");
+  if (git_dir != NULL)
+    agb_progress_note (progress,
+                       "work in submodule '%s' was saved in its repository; see it: git "
+                       "--git-dir=%s log %s",
+                       shown, quoted, saved->ref);
+  else
+    agb_progress_note (progress,
+                       "'%s' is a repository that this host has not; it was saved; see it: git "
+                       "agbranch rescue show %s",
+                       shown, saved->ref + strlen ("refs/agbranch/rescue/"));
   return agb_catalog_add_event (held->env->catalog, held->session->name, "info", "rescued", error,
-                                "submodule %s: %s", shown, saved->ref);
+                                "%s %s: %s", kind, shown, saved->ref);
+}
+
+/* What is at PATH of the workspace goes to REPO (NULL: PROBLEM says why not). */
+static gboolean
+rescue_at (AgbHeld *held, const char *path, const char *base_oid, AgbRepo *repo,
+           const GError *problem, AgbRescue *ret, GError **error)
+{
+  g_autoptr (GError) reason = NULL;
+  g_autoptr (AgbSession) inner = as_session (held->session, path, base_oid);
+  AgbHeld as_held = { .env = held->env,
+                      .session = inner,
+                      .runtime = held->runtime,
+                      .repo = repo,
+                      .settings = held->settings };
+
+  if (repo == NULL)
+    {
+      ret->problem = g_strdup (problem->message);
+      return TRUE;
+    }
+  if (agb_rescue_save (&as_held, path, NULL, ret, &reason))
+    return TRUE;
+  /* What one of them does keeps none of the others from being saved. */
+  if (g_error_matches (reason, AGB_ERROR, AGB_ERROR_RUNTIME))
+    {
+      ret->problem = g_strdup (reason->message);
+      return TRUE;
+    }
+  g_propagate_prefixed_error (error, g_steal_pointer (&reason), "'%s': ", path);
+  return FALSE;
 }
 
 static gboolean
-rescue_one (AgbHeld *held, const cJSON *entry, GError **error)
+rescue_submodule (AgbHeld *held, const cJSON *entry, gboolean discard, GHashTable *seen,
+                  GError **error)
 {
   const char *path = cJSON_GetStringValue (cJSON_GetObjectItemCaseSensitive (entry, "path"));
   const char *git_dir = cJSON_GetStringValue (cJSON_GetObjectItemCaseSensitive (entry, "git_dir"));
@@ -291,39 +347,94 @@ rescue_one (AgbHeld *held, const cJSON *entry, GError **error)
 
   if (path == NULL || git_dir == NULL || oid == NULL)
     return TRUE;
+  g_hash_table_add (seen, g_strdup (path));
   g_autoptr (AgbSession) inner = as_session (held->session, path, oid);
   if (!is_there (held->runtime, inner, &there, error))
     return FALSE;
   if (!there)
     return TRUE;
   g_autoptr (AgbRepo) repo = agb_repo_open (git_dir, TRUE, &problem);
-  AgbHeld as_held = { .env = held->env,
-                      .session = inner,
-                      .runtime = held->runtime,
-                      .repo = repo,
-                      .settings = held->settings };
   /* What a close that was killed has left there: no journal knows of it. */
   if (repo != NULL)
     agb_gate_sweep (repo, FALSE, NULL, NULL, NULL);
-  if (repo == NULL)
-    saved.problem = g_strdup (problem->message);
-  else if (!agb_rescue_save (&as_held, NULL, &saved, error))
-    {
-      g_prefix_error (error, "submodule '%s': ", path);
-      return FALSE;
-    }
-  return tell (held, path, git_dir, &saved, error);
+  return rescue_at (held, path, oid, repo, problem, &saved, error)
+         && tell (held, path, git_dir, discard, &saved, error);
+}
+
+/* In the session's repository: a history of its own, which the gate takes as it takes any. */
+static gboolean
+rescue_nested (AgbHeld *held, const char *path, gboolean discard, GError **error)
+{
+  g_auto (AgbRescue) saved = { 0 };
+
+  return rescue_at (held, path, held->session->base_oid, held->repo, NULL, &saved, error)
+         && tell (held, path, NULL, discard, &saved, error);
+}
+
+/* The paths of all repositories in the workspace, as the guest says. */
+static char **
+nested_paths (AgbHeld *held, GError **error)
+{
+  g_autofree char *script = agb_asset_read ("guest/nested.sh", error);
+  const char *argv[]
+      = { "sh", "-c", script, "nested.sh", held->session->guest_workspace_path, NULL };
+  const AgbExecSpec spec = { .argv = argv };
+  g_auto (AgbChildResult) result = { 0 };
+  g_autoptr (GStrvBuilder) paths = g_strv_builder_new ();
+  guint count = 0;
+
+  if (script == NULL
+      || !agb_guest_capture (held->runtime, held->session->vm_name, &spec, NULL, 0, LIST_LIMIT,
+                             AGB_TIMEOUT_GIT, &result, error))
+    return NULL;
+  const char *end = result.output->str + result.output->len;
+  for (const char *path = result.output->str; path < end; path += strlen (path) + 1, count++)
+    if (is_plain_name (path))
+      g_strv_builder_add (paths, path);
+  if (result.status == 0 && count <= NESTED_MAX)
+    return g_strv_builder_end (paths);
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME,
+               "the guest does not name the repositories in the workspace, or more than %d",
+               NESTED_MAX);
+  return NULL;
 }
 
 gboolean
-agb_submodules_rescue (AgbHeld *held, GError **error)
+agb_submodules_rescue (AgbHeld *held, gboolean discard, GError **error)
 {
   const char *text = held->session->options_json;
   g_autoptr (cJSON) options = text != NULL ? cJSON_Parse (text) : NULL;
   const cJSON *list
       = options != NULL ? cJSON_GetObjectItemCaseSensitive (options, "submodules") : NULL;
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  /* First, since this brings back what was put away. */
+  g_auto (GStrv) paths = nested_paths (held, error);
   const cJSON *entry;
 
-  cJSON_ArrayForEach (entry, list) if (!rescue_one (held, entry, error)) return FALSE;
+  if (paths == NULL)
+    return FALSE;
+  cJSON_ArrayForEach (entry,
+                      list) if (!rescue_submodule (held, entry, discard, seen, error)) return FALSE;
+  for (char **path = paths; *path != NULL; path++)
+    if (g_hash_table_add (seen, g_strdup (*path)) && !rescue_nested (held, *path, discard, error))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+agb_submodules_foreach (const char *text, AgbSubmoduleFunc func, gpointer data, GError **error)
+{
+  g_autoptr (cJSON) options = text != NULL ? cJSON_Parse (text) : NULL;
+  const cJSON *list
+      = options != NULL ? cJSON_GetObjectItemCaseSensitive (options, "submodules") : NULL;
+  const cJSON *entry;
+
+  cJSON_ArrayForEach (entry, list)
+  {
+    const char *git_dir
+        = cJSON_GetStringValue (cJSON_GetObjectItemCaseSensitive (entry, "git_dir"));
+    if (git_dir != NULL && !func (git_dir, data, error))
+      return FALSE;
+  }
   return TRUE;
 }

@@ -2,7 +2,9 @@
  * host has of them, and saved when the session is closed.
  *
  * A sync brings commits of the superproject only.  What was done inside of a submodule stays in the
- * guest until the close, which puts it on a rescue ref of the submodule's own repository. */
+ * guest until the close, which puts it on a rescue ref of the submodule's own repository; where the host has
+ * none, since the agent added the submodule or cloned something into its workspace, on one of the
+ * session's repository. */
 #pragma once
 
 #include "session/rescue.h"
@@ -21,11 +23,17 @@ GPtrArray *agb_submodules_of (AgbRepo *repo, const char *commit, GError **error)
 /* For options_json of the session: what agb_submodules_rescue needs; the caller owns it. */
 cJSON *agb_submodules_to_json (GPtrArray *submodules);
 
-/* Make SUBMODULES in the clone of SESSION, which is there; those that the host has not are left
- * empty, with one note for all. */
+/* Make SUBMODULES in the clone of SESSION, which is there, with their LFS objects; those that the host has
+ * not are left empty, with one note for all. */
 gboolean agb_submodules_seed (AgbRuntime *runtime, const AgbSession *session, AgbSettings *settings,
                               GPtrArray *submodules, AgbProgress *progress, GError **error);
 
-/* Save what the running guest of HELD has in its submodules and their repositories on the host have
- * not: refs/agbranch/rescue/<session>/<n> there, a note for each. */
-gboolean agb_submodules_rescue (AgbHeld *held, GError **error);
+/* Save what the running guest of HELD has in its submodules and other repositories of its workspace, and
+ * their repositories on the host have not: refs/agbranch/rescue/<session>/<n>, a note for each.  What the
+ * gate refuses is in a bundle; what cannot be had at all is AGB_ERROR_SYNC, and with DISCARD a warning. */
+gboolean agb_submodules_rescue (AgbHeld *held, gboolean discard, GError **error);
+
+/* Call FUNC with the repository of each submodule in TEXT, the options_json of a session. */
+typedef gboolean (*AgbSubmoduleFunc) (const char *git_dir, gpointer data, GError **error);
+gboolean agb_submodules_foreach (const char *text, AgbSubmoduleFunc func, gpointer data,
+                                 GError **error);

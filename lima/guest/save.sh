@@ -2,7 +2,7 @@
 # save.sh WORKSPACE MODE SUBJECT HAVE...: make one commit of what is not committed yet; prints its id.
 #
 # MODE side: a commit beside the branch (refs/agbranch/saved).  Its tree is the work tree with
-# untracked files (ignored ones not); its parents are HEAD and every tip that neither HEAD nor a HAVE
+# untracked files (ignored ones not, nor repositories of their own: nested.sh); its parents are HEAD and every tip that neither HEAD nor a HAVE
 # reaches: branches, tags, stashes, and what only a reflog remembers.  So all work is reachable from
 # this one commit.  Neither branch, index nor work tree is touched.  Prints HEAD's own id when there is
 # nothing to save.
@@ -13,8 +13,18 @@ shift 3
 cd "$workspace"
 git_dir=$(git rev-parse --absolute-git-dir)
 
+# Repositories in the work tree that are not submodules: a link to a commit of one would save nothing, and
+# git fails at one without a commit.
+add_all () {
+	{
+		printf '.\0'
+		git ls-files -o -z --exclude-standard | tr '\n\0' '\1\n' | sed -n 's,^\(.*\)/$,:(exclude\,literal)\1,p' |
+			tr '\n\1' '\0\n'
+	} | git add -A --pathspec-from-file=- --pathspec-file-nul
+}
+
 if test "$mode" = branch; then
-	git add -A
+	add_all
 	git commit -q --no-verify --no-gpg-sign -m "$subject"
 	git rev-parse --verify HEAD
 	exit
@@ -28,7 +38,7 @@ index=$git_dir/agbranch-save-index
 trap 'rm -f "$index" "$index.lock"' EXIT
 head=$(git rev-parse -q --verify 'HEAD^{commit}' || true)
 cp "$git_dir/index" "$index" 2>/dev/null || true
-GIT_INDEX_FILE=$index git add -A
+(GIT_INDEX_FILE=$index && export GIT_INDEX_FILE && add_all)
 tree=$(GIT_INDEX_FILE=$index git write-tree)
 
 known=$head
