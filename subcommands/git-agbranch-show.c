@@ -50,6 +50,11 @@ print_repo (const AgbSession *session, const AgbSessionView *view)
     print_line ("commits ahead", "unknown");
   else
     print_made ("commits ahead", "%" G_GINT64_FORMAT, view->commits_ahead);
+  if (view->conflicts == 0)
+    print_line ("conflicts", "none");
+  else if (view->conflicts > 0)
+    print_made ("conflicts", "in %" G_GINT64_FORMAT " file%s with %s", view->conflicts,
+                view->conflicts == 1 ? "" : "s", session->base_ref);
   if (!view->has_sync)
     print_line ("last sync", "none");
   else

@@ -85,15 +85,7 @@ add_cell (GString *line, const char *text, int width, gboolean right)
                           "");
 }
 
-static void
-add_number (GString *line, gint64 value, int width)
-{
-  g_autofree char *text = value >= 0 ? g_strdup_printf ("%" G_GINT64_FORMAT, value) : NULL;
-
-  add_cell (line, text, width, TRUE);
-}
-
-/* "claude-code idle", "sh ended" */
+/* "claude idle", "sh ended" */
 static char *
 agent_text (const AgbOverviewRow *row)
 {
@@ -106,43 +98,112 @@ agent_text (const AgbOverviewRow *row)
     doing = "ended";
   else if (g_str_equal (row->agent, "unknown"))
     doing = "?";
-  return g_strdup_printf ("%s%s%s", label, *doing != '\0' ? " " : "", doing);
+  /* Its other name, so that what it does has room. */
+  const char *shown = g_str_equal (label, "claude-code") ? "claude" : label;
+  return g_strdup_printf ("%s%s%s", shown, *doing != '\0' ? " " : "", doing);
+}
+
+/* At most four columns: 812K, 3.4G */
+static char *
+size_text (gint64 bytes)
+{
+  static const char units[] = "KMGTPE";
+  double value = (double)bytes / 1024;
+  const char *unit = units;
+
+  if (bytes < 0)
+    return NULL;
+  for (; value >= 999.5 && unit[1] != '\0'; unit++)
+    value /= 1024;
+  return g_strdup_printf (value < 9.95 && unit > units ? "%.1f%c" : "%.0f%c", value, *unit);
 }
 
 static char *
-row_text (const AgbOverviewRow *row, gboolean selected)
+percent_text (gint64 percent)
 {
-  GString *line = g_string_new (selected ? ">" : " ");
+  if (percent < 0)
+    return NULL;
+  return g_strdup_printf (percent < 1000 ? "%d%%" : "%d", (int)MIN (percent, 9999));
+}
+
+typedef struct {
+  const char *header;
+  int width;      /* on 80 columns */
+  int most;       /* on a wider terminal */
+  gboolean right; /* a number */
+} Column;
+
+enum { NAME, STATE, SYNC, AGENT, AHEAD, FILES, CONFLICTS, CPU, MEMORY, DISK, AGE, COLUMNS };
+
+/* The widths and a space each, but for the last, are 79; the mark of the chosen one is before them. */
+static const Column columns[COLUMNS] = {
+  [NAME] = { "NAME", 12, 48, FALSE },   [STATE] = { "STATE", 7, 14, FALSE },
+  [SYNC] = { "SYNC", 7, 9, FALSE },     [AGENT] = { "AGENT", 13, 24, FALSE },
+  [AHEAD] = { "AHEAD", 5, 5, TRUE },    [FILES] = { "FILES", 5, 5, TRUE },
+  [CONFLICTS] = { "CONF", 4, 4, TRUE }, [CPU] = { "CPU", 4, 4, TRUE },
+  [MEMORY] = { "MEM", 4, 4, TRUE },     [DISK] = { "DISK", 4, 4, TRUE },
+  [AGE] = { "AGE", 4, 4, TRUE },
+};
+
+/* What WIDTH has more than 80 goes to the columns of words, one after the other. */
+static char *
+line_text (const char *mark, const char *const cells[COLUMNS], int width)
+{
+  GString *line = g_string_new (mark);
+  int spare = MAX (width - 80, 0);
+
+  for (int i = 0; i < COLUMNS; i++)
+    {
+      int more = MIN (spare, columns[i].most - columns[i].width);
+      add_cell (line, cells[i], columns[i].width + more, columns[i].right);
+      spare -= more;
+    }
+  g_string_truncate (line, line->len - 1);
+  return g_string_free (line, FALSE);
+}
+
+static char *
+number_text (gint64 value)
+{
+  return value >= 0 ? g_strdup_printf ("%" G_GINT64_FORMAT, value) : NULL;
+}
+
+static char *
+row_text (const AgbOverviewRow *row, gboolean selected, int width)
+{
   g_autofree char *agent = agent_text (row);
+  g_autofree char *ahead = number_text (row->ahead);
+  g_autofree char *changed = number_text (row->changed);
+  g_autofree char *conflicts = number_text (row->conflicts);
+  g_autofree char *cpu = percent_text (row->cpu_percent);
+  g_autofree char *memory = size_text (row->memory_bytes);
+  g_autofree char *disk = size_text (row->disk_bytes);
   g_autofree char *age = agb_time_age (row->session->created_at);
-  g_autofree char *memory
-      = row->memory_bytes > 0 ? agb_size_format ((guint64)row->memory_bytes) : NULL;
+  const char *const cells[COLUMNS] = {
+    [NAME] = row->session->name,
+    [STATE] = row->session->lifecycle_state,
+    [SYNC] = row->session->sync_state,
+    [AGENT] = agent,
+    [AHEAD] = ahead,
+    [FILES] = changed,
+    [CONFLICTS] = conflicts,
+    [CPU] = cpu,
+    [MEMORY] = memory,
+    [DISK] = disk,
+    [AGE] = age,
+  };
 
-  add_cell (line, row->session->name, 18, FALSE);
-  add_cell (line, row->session->lifecycle_state, 8, FALSE);
-  add_cell (line, row->session->sync_state, 7, FALSE);
-  add_cell (line, agent, 14, FALSE);
-  add_number (line, row->ahead, 5);
-  add_number (line, row->changed, 5);
-  add_cell (line, memory, 9, TRUE);
-  add_cell (line, age, 4, TRUE);
-  return g_string_free (line, FALSE);
+  return line_text (selected ? ">" : " ", cells, width);
 }
 
 static char *
-header_text (void)
+header_text (int width)
 {
-  GString *line = g_string_new (" ");
+  const char *cells[COLUMNS];
 
-  add_cell (line, "NAME", 18, FALSE);
-  add_cell (line, "STATE", 8, FALSE);
-  add_cell (line, "SYNC", 7, FALSE);
-  add_cell (line, "AGENT", 14, FALSE);
-  add_cell (line, "AHEAD", 5, TRUE);
-  add_cell (line, "FILES", 5, TRUE);
-  add_cell (line, "MEMORY", 9, TRUE);
-  add_cell (line, "AGE", 4, TRUE);
-  return g_string_free (line, FALSE);
+  for (int i = 0; i < COLUMNS; i++)
+    cells[i] = columns[i].header;
+  return line_text (" ", cells, width);
 }
 
 static int
@@ -175,7 +236,7 @@ draw_rows (Top *top, int last_line)
   for (guint i = top->first; i < count_rows (top) && line <= last_line; i++)
     {
       const AgbOverviewRow *row = get_row (top, i);
-      g_autofree char *text = row_text (row, i == selected);
+      g_autofree char *text = row_text (row, i == selected, agb_screen_columns (top->screen));
 
       agb_screen_line (top->screen, line++, text, i == selected);
       if (top->output)
@@ -192,7 +253,7 @@ static void
 draw (Top *top)
 {
   int rows = agb_screen_rows (top->screen);
-  g_autofree char *header = header_text ();
+  g_autofree char *header = header_text (agb_screen_columns (top->screen));
   g_autofree char *title = g_strdup_printf ("git agbranch top: %u session%s", count_rows (top),
                                             count_rows (top) == 1 ? "" : "s");
 

@@ -39,6 +39,7 @@ test_expect_success ENFORCED_memory 'enforced means: the control group says it t
 		case $group in
 		*/memory/*) test "$(cat "$group/memory.limit_in_bytes")" = 268435456 ;;
 		*/pids/*) test "$(cat "$group/pids.max")" = 4096 ;;
+		*/cpuacct/*) test "$(cat "$group/cpuacct.usage")" -gt 0 ;;
 		*/cpu/*) test "$(cat "$group/cpu.cfs_quota_us")" = 100000 ;;
 		*) test "$(cat "$group/memory.max")" = 268435456 ;;
 		esac &&

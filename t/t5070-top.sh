@@ -40,7 +40,7 @@ test_expect_success 'set up' '
 '
 
 test_expect_success 'the rows fit 80 columns; the chosen one is marked without colour' '
-	wait_until 30 shown "^>one  *running  *pending  *sh  *0  *0 " &&
+	wait_until 30 shown "^>one  *running  *pending  *sh  *0  *0  *-  *[0-9]*%  *[0-9.]*[KMG]  *[0-9.]*[KMG]  *[0-9]*s$" &&
 	shown "^ two  *running" &&
 	shown "^q quit " &&
 	awk "{ if (length (\$0) > 80) exit 1 }" screen
@@ -51,6 +51,14 @@ test_expect_success 'what happens in a guest shows by itself' '
 	wait_until 30 shown "^ two  *running  *pending  *-  *0  *1 " &&
 	agent_commit one file text &&
 	wait_until 30 shown "^>one  *running  *pending  *sh  *1  *0 "
+'
+
+test_expect_success 'what a guest computes shows as cpu, what it stores as disk' '
+	{ git agbranch run two -- sh -c "head -c 30000000 /dev/zero >../big; mv ../big big; while ! test -e stop; do :; done" & } &&
+	wait_until 30 shown "^ two  .* [1-9][0-9]*%  *[0-9.]*[KMG]  *29M " &&
+	git agbranch run two -- sh -c "rm big && touch stop" &&
+	wait $! &&
+	wait_until 30 shown "^ two  .* [0-9]%  *[0-9.]*[KMG] "
 '
 
 test_expect_success 'so does what another command does' '
@@ -78,6 +86,25 @@ test_expect_success 's syncs, d shows the diff' '
 	wait_until 30 shown "^+text" &&
 	press q &&
 	wait_until 30 shown "git agbranch top"
+'
+
+test_expect_success 'conflicts with the branch it was opened from; no driver that the work tree names runs' '
+	wait_until 30 shown "^>one  *running  *clean  *sh  *1  *0  *0 " &&
+	git config merge.canary.driver "touch $TEST_TMP/ran; false" &&
+	git config merge.renormalize true &&
+	echo "* merge=canary" >.gitattributes &&
+	find .git/objects -type f | sort >before &&
+	echo other >file && git add file && git commit -qm other &&
+	find .git/objects -type f | sort >after && ! test_cmp before after >/dev/null &&
+	wait_until 30 shown "^>one  *running  *clean  *sh  *1  *0  *1 " &&
+	find .git/objects -type f | sort >later && test_cmp after later &&
+	! test -e "$TEST_TMP/ran" &&
+	git agbranch show one --json >out && json_is .conflicts 1 &&
+	! test -e "$TEST_TMP/ran" &&
+	{ git merge -q agbranch/one >merged 2>&1 || :; } && git merge --abort &&
+	test -e "$TEST_TMP/ran" && rm "$TEST_TMP/ran" .gitattributes &&
+	ls "${TMPDIR:-/tmp}" >left && ! grep agbranch-merge left &&
+	git reset -q --hard HEAD^ && wait_until 30 shown "^>one  *running  *clean  *sh  *1  *0  *0 "
 '
 
 test_expect_success 'enter attaches, and comes back' '

@@ -1,7 +1,10 @@
 #include "guest/runtime.h"
 
 #include "core/error.h"
+#include "core/io.h"
 #include "guest/lima/lima.h"
+
+#include <unistd.h>
 
 /* In the order in which "auto" tries them. */
 static const struct {
@@ -23,6 +26,23 @@ make_by_name (const char *name, AgbSettings *settings)
                   : g_str_equal (name, runtimes[i].name))
       return runtimes[i].make (settings);
   return NULL;
+}
+
+void
+agb_guest_follow_clear (AgbGuestFollow *follow)
+{
+  agb_close (&follow->fd);
+  agb_child_clear (&follow->child);
+}
+
+void
+agb_guest_follow_drain (AgbGuestFollow *follow)
+{
+  char buffer[4096];
+
+  /* A descriptor of a process cannot be read: it has told all that it can. */
+  if (follow->fd >= 0 && read (follow->fd, buffer, sizeof buffer) <= 0)
+    agb_guest_follow_clear (follow);
 }
 
 AgbRuntime *

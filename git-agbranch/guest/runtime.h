@@ -11,6 +11,7 @@
 
 #include <glib.h>
 
+#include "core/child.h"
 #include "core/json.h"
 #include "core/progress.h"
 #include "store/settings.h"
@@ -99,6 +100,20 @@ struct AgbGuestProcessClass {
   void (*free) (AgbGuestProcess *process); /* kills what still runs */
 };
 
+/* What tells of changes of a guest that other programs make. */
+typedef struct {
+  int fd;         /* polls readable when the guest may have changed; -1: nothing more will come */
+  AgbChild child; /* what tells, when it is a program of its own */
+} AgbGuestFollow;
+#define AGB_GUEST_FOLLOW_NONE                                                           \
+  {                                                                                     \
+    .fd = -1, .child = {.pidfd = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 } \
+  }
+void agb_guest_follow_clear (AgbGuestFollow *follow);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbGuestFollow, agb_guest_follow_clear)
+/* After fd was readable: take what is there.  Closes and forgets fd when that was the last. */
+void agb_guest_follow_drain (AgbGuestFollow *follow);
+
 typedef struct AgbRuntime AgbRuntime;
 
 struct AgbRuntimeClass {
@@ -130,6 +145,12 @@ struct AgbRuntimeClass {
    * NULL function: there is nothing to write down. */
   gboolean (*adopt) (AgbRuntime *runtime, const char *vm_name, const char *key, const char *session,
                      GError **error);
+  /* Processor time that the running guest has used, in microseconds from some beginning: only the
+   * difference of two is meant, and none when it has gone back (started anew).  -1: unknown. */
+  gint64 (*cpu_usec) (AgbRuntime *runtime, const char *vm_name);
+  /* Tell of what happens to the running guest from now on, also without us: it stops, its machine ends.
+   * FALSE without an error: nothing here can tell. */
+  gboolean (*follow) (AgbRuntime *runtime, const char *vm_name, AgbGuestFollow *ret);
   /* HAS_SSH: the ssh configuration file and the host alias in it.  NULL function: none. */
   gboolean (*ssh) (AgbRuntime *runtime, const char *vm_name, char **ret_config_file,
                    char **ret_host_alias, GError **error);

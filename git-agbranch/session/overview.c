@@ -1,26 +1,37 @@
 #include "session/overview.h"
 
 #include "core/io.h"
+#include "core/time.h"
 #include "guest/tmux.h"
 #include "guest/transport.h"
+#include "session/conflicts.h"
 #include "session/watcher.h"
 
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_LIMIT = 16 * 1024 };
+enum {
+  LINE_LIMIT = 16 * 1024,
+  CPU_EVERY_MS = 2000,       /* processor time between two looks */
+  BRANCHES_EVERY_MS = 10000, /* branches move without an event that we could see */
+};
 
 struct AgbGlance {
   AgbRuntime *runtime;
   AgbGuestProcess *process; /* NULL: it has ended */
   char *started_at;         /* last_started_at of the session: another one is another guest */
   GString *text;            /* of a line that has not ended yet */
+  gint64 cpu_usec;          /* processor time at the last look, -1: none yet */
+  gint64 looked_usec;       /* when that was */
 };
 
 struct AgbOverview {
   AgbEnv *env; /* the caller's */
   AgbWatcher *watcher;
+  AgbConflicts *conflicts;
   GPtrArray *rows;
+  gint64 cpu_due_usec;
+  gint64 branches_due_usec;
 };
 
 static void
@@ -42,7 +53,7 @@ forget_guest (AgbOverviewRow *row)
   g_clear_pointer (&row->said, g_free);
   g_clear_pointer (&row->output, g_free);
   row->agent = "unknown";
-  row->ahead = row->changed = row->memory_bytes = -1;
+  row->ahead = row->changed = row->memory_bytes = row->disk_bytes = -1;
 }
 
 static void
@@ -105,6 +116,8 @@ take_line (AgbOverviewRow *row, const char *line)
         row->ahead = number (value);
       else if (g_str_equal (*word, "memory"))
         row->memory_bytes = number (value);
+      else if (g_str_equal (*word, "disk"))
+        row->disk_bytes = number (value);
       else if (g_str_equal (*word, "output") && row->output == NULL)
         row->output = decode_output (value);
     }
@@ -163,6 +176,7 @@ ask_guest (AgbOverview *overview, AgbOverviewRow *row)
     {
       g_clear_pointer (&row->glance, glance_free);
       forget_guest (row);
+      row->cpu_percent = -1;
       return;
     }
   if (row->glance != NULL && g_strcmp0 (row->glance->started_at, session->last_started_at) == 0)
@@ -170,11 +184,54 @@ ask_guest (AgbOverview *overview, AgbOverviewRow *row)
   g_clear_pointer (&row->glance, glance_free);
   row->glance = g_new0 (struct AgbGlance, 1);
   row->glance->text = g_string_new (NULL);
+  row->glance->cpu_usec = -1;
+  row->cpu_percent = -1;
   row->glance->started_at = g_strdup (session->last_started_at);
   row->glance->runtime = agb_env_session_runtime (overview->env, session, NULL);
   if (row->glance->runtime != NULL)
     row->glance->process = agb_guest_script_start (row->glance->runtime, session->vm_name,
                                                    "guest/glance.sh", args, NULL, NULL);
+}
+
+/* The share of one processor since the last look. */
+static void
+look_at_cpu (AgbOverviewRow *row)
+{
+  struct AgbGlance *glance = row->glance;
+
+  row->cpu_percent = -1;
+  if (glance == NULL || glance->process == NULL || glance->runtime->klass->cpu_usec == NULL)
+    return;
+  gint64 now = g_get_monotonic_time ();
+  gint64 used = glance->runtime->klass->cpu_usec (glance->runtime, row->session->vm_name);
+  gint64 passed = now - glance->looked_usec;
+  if (used >= 0 && glance->cpu_usec >= 0 && used >= glance->cpu_usec && passed > 0)
+    row->cpu_percent = ((used - glance->cpu_usec) * 100 + passed / 2) / passed;
+  glance->cpu_usec = used;
+  glance->looked_usec = now;
+}
+
+/* What no event tells of, when it is due. */
+static void
+look_around (AgbOverview *overview)
+{
+  gint64 now = g_get_monotonic_time ();
+  gboolean cpu = now >= overview->cpu_due_usec;
+  gboolean branches = now >= overview->branches_due_usec;
+
+  for (guint i = 0; i < overview->rows->len; i++)
+    {
+      AgbOverviewRow *row = g_ptr_array_index (overview->rows, i);
+      if (cpu)
+        look_at_cpu (row);
+      if (branches || !row->branches_known)
+        row->conflicts = agb_conflicts_count (overview->conflicts, row->session);
+      row->branches_known = TRUE;
+    }
+  if (cpu)
+    overview->cpu_due_usec = agb_deadline_in (CPU_EVERY_MS);
+  if (branches)
+    overview->branches_due_usec = agb_deadline_in (BRANCHES_EVERY_MS);
 }
 
 static AgbOverviewRow *
@@ -207,7 +264,12 @@ read_catalog (AgbOverview *overview, GError **error)
         {
           row = g_new0 (AgbOverviewRow, 1);
           forget_guest (row);
+          row->cpu_percent = row->conflicts = -1;
         }
+      /* A sync moves the review branch, and leaves this behind. */
+      if (row->session != NULL
+          && g_strcmp0 (row->session->last_used_at, session->last_used_at) != 0)
+        row->branches_known = FALSE;
       g_clear_pointer (&row->session, agb_session_free);
       row->session = session;
       g_ptr_array_add (overview->rows, row);
@@ -222,6 +284,7 @@ agb_overview_new (AgbEnv *env, GError **error)
   g_autoptr (AgbOverview) overview = g_new0 (AgbOverview, 1);
 
   overview->env = env;
+  overview->conflicts = agb_conflicts_new (env);
   overview->watcher = agb_watcher_new (env->catalog, error);
   if (overview->watcher == NULL || !read_catalog (overview, error))
     return NULL;
@@ -233,6 +296,7 @@ agb_overview_free (AgbOverview *overview)
 {
   g_clear_pointer (&overview->rows, g_ptr_array_unref);
   g_clear_pointer (&overview->watcher, agb_watcher_free);
+  g_clear_pointer (&overview->conflicts, agb_conflicts_free);
   g_free (overview);
 }
 
@@ -259,6 +323,9 @@ agb_overview_wait (AgbOverview *overview, GPollFD *fds, guint n_fds, gint64 dead
       all[n_fds + i]
           = (GPollFD){ .fd = asked ? row->glance->process->stdout_fd : -1, .events = G_IO_IN };
     }
+  look_around (overview);
+  if (deadline_usec < 0 || overview->cpu_due_usec < deadline_usec)
+    deadline_usec = overview->cpu_due_usec;
   if (!agb_watcher_wait (overview->watcher, all, n_fds + rows->len, deadline_usec, &events, error))
     return FALSE;
   for (guint i = 0; i < n_fds; i++)

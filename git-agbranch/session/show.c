@@ -3,6 +3,7 @@
 #include "guest/lima/lima.h"
 #include "guest/tmux.h"
 #include "session/columns.h"
+#include "session/conflicts.h"
 
 void
 agb_session_view_clear (AgbSessionView *view)
@@ -66,7 +67,7 @@ look_at_repo (AgbEnv *env, const AgbSession *session, AgbSessionView *view)
 {
   guint count = 0;
 
-  view->commits_ahead = -1;
+  view->commits_ahead = view->conflicts = -1;
   if (g_strcmp0 (session->session_mode, "repo") != 0 || session->session_ref_head == NULL)
     return;
   AgbRepo *repo = agb_env_session_repo (env, session, FALSE, NULL);
@@ -76,6 +77,11 @@ look_at_repo (AgbEnv *env, const AgbSession *session, AgbSessionView *view)
   if (view->head_oid != NULL && session->base_oid != NULL
       && agb_repo_count_commits (repo, session->base_oid, view->head_oid, &count, NULL))
     view->commits_ahead = count;
+  if (!is_closed (session))
+    {
+      g_autoptr (AgbConflicts) conflicts = agb_conflicts_new (env);
+      view->conflicts = agb_conflicts_count (conflicts, session);
+    }
   if (repo != env->repo)
     agb_repo_free (repo);
 }
@@ -120,6 +126,15 @@ add_number (cJSON *object, const char *key, gint64 number)
 {
   if (number > 0)
     cJSON_AddNumberToObject (object, key, (double)number);
+  else
+    cJSON_AddNullToObject (object, key);
+}
+
+static void
+add_count (cJSON *object, const char *key, gint64 count)
+{
+  if (count >= 0)
+    cJSON_AddNumberToObject (object, key, (double)count);
   else
     cJSON_AddNullToObject (object, key);
 }
@@ -252,10 +267,8 @@ agb_session_view_to_json (const AgbSession *session, const AgbSessionView *view)
   add_provider_files (object, session);
   add_guest_programs (object, session);
   agb_json_add_string (object, "head_oid", view->head_oid);
-  if (view->commits_ahead >= 0)
-    cJSON_AddNumberToObject (object, "commits_ahead", (double)view->commits_ahead);
-  else
-    cJSON_AddNullToObject (object, "commits_ahead");
+  add_count (object, "commits_ahead", view->commits_ahead);
+  add_count (object, "conflicts", view->conflicts);
   add_last_sync (object, view);
   add_operation (object, view);
   add_runtime (object, session, view);

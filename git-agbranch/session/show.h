@@ -13,6 +13,7 @@ typedef struct {
   char *ssh_host_alias;
   char *head_oid;       /* of the session head, NULL: none, or the repository is gone */
   gint64 commits_ahead; /* of the base; -1: not known */
+  gint64 conflicts;     /* session/conflicts.h; -1 for a closed session too */
   gboolean has_sync;    /* last_sync is set */
   AgbSyncRun last_sync;
   gboolean has_operation; /* operation is set: unfinished, or running now */

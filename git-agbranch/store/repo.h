@@ -68,6 +68,12 @@ gboolean agb_repo_is_ancestor (AgbRepo *repo, const char *ancestor, const char *
 gboolean agb_repo_count_commits (AgbRepo *repo, const char *from, const char *to, guint *ret,
                                  GError **error);
 
+/* How many files would conflict if the commits OURS and THEIRS were merged, 0: none.  No program of the
+ * host's settings runs for it (merge drivers, filters), nothing is written into the repository.
+ * AGB_ERROR_CHILD when git cannot tell: no common history, objects that are not here. */
+gboolean agb_repo_count_conflicts (AgbRepo *repo, const char *ours, const char *theirs, gint64 *ret,
+                                   GError **error);
+
 /* TRUE in *ret_dirty when `git status --porcelain` would print anything; *ret_untracked likewise for
  * untracked files (either may be NULL).  Runs on the host's own work tree only, by git, with
  * optional locks off. */

@@ -1,6 +1,6 @@
 # glance.sh SESSION WORKSPACE WINDOW BASE: what `top` shows of a guest, a line whenever it has changed:
 #
-#   agent=live|dead|missing said=WORD|- changed=FILES ahead=COMMITS memory=BYTES output=BASE64
+#   agent=live|dead|missing said=WORD|- changed=FILES ahead=COMMITS memory=BYTES disk=BYTES output=BASE64
 #
 # A number that cannot be had is "-".  Ends with its stdin.  Every two seconds: there is no event that
 # works in every guest for any of these.
@@ -36,6 +36,16 @@ memory () {
 		'{ pages += $2 - $3 } END { printf "memory=%.0f\n", pages * page }'
 }
 
+# Large workspaces take long to count: never more than a twentieth of the time goes there.
+disk=- disk_due=0
+disk () {
+	begin=$(date +%s)
+	test "$begin" -ge "$disk_due" || return 0
+	disk=$(du -sk -- "$workspace" 2>/dev/null | awk '{ printf "%.0f", $1 * 1024 }')
+	end=$(date +%s)
+	disk_due=$((end + 10 + (end - begin) * 20))
+}
+
 output () {
 	printf 'output='
 	tmux -S "$socket" capture-pane -p -t "=$name:=$window" 2>/dev/null |
@@ -48,7 +58,8 @@ exec 3<&0
 (cat <&3 >/dev/null; kill $$ 2>/dev/null) &
 last=
 while :; do
-	now="$(agent) $(changes) $(memory) $(output)"
+	disk
+	now="$(agent) $(changes) $(memory) disk=${disk:--} $(output)"
 	# Memory alone is no news below a megabyte.
 	key=$(echo "$now" | sed 's/memory=\([0-9]*\)[0-9]\{6\} /memory=\1 /')
 	test "$key" = "$last" || printf '%s\n' "$now"

@@ -120,6 +120,10 @@ use_v1 (Plan *plan)
   g_autofree char *pids = make_v1_group (plan, "pids");
   g_autofree char *cpu = spec->cpus > 0 ? make_v1_group (plan, "cpu") : NULL;
 
+  /* Counts; where it is one hierarchy with cpu, it is the same group. */
+  g_autofree char *count = make_v1_group (plan, "cpuacct");
+  if (count != NULL)
+    will_join (plan, count);
   if (memory != NULL && write_number (memory, "memory.limit_in_bytes", spec->memory_bytes))
     {
       /* Not there without swap accounting. */
@@ -236,6 +240,36 @@ agb_bwrap_limits_join (const AgbBwrapLimits *limits)
     if (write (g_array_index (limits->join_fds, int, i), "0", 1) != 1)
       return FALSE;
   return TRUE;
+}
+
+/* cpuacct.usage of version 1 is in nanoseconds, usage_usec in cpu.stat of version 2 in microseconds. */
+static gint64
+group_cpu_usec (const char *group)
+{
+  g_autofree char *v1 = g_build_filename (group, "cpuacct.usage", NULL);
+  g_autofree char *v2 = g_build_filename (group, "cpu.stat", NULL);
+  g_autofree char *text = NULL;
+
+  if (g_file_get_contents (v1, &text, NULL, NULL))
+    return g_ascii_strtoll (text, NULL, 10) / 1000;
+  if (!g_file_get_contents (v2, &text, NULL, NULL))
+    return -1;
+  const char *usage
+      = g_str_has_prefix (text, "usage_usec ") ? text : strstr (text, "\nusage_usec ");
+  return usage != NULL ? g_ascii_strtoll (strchr (usage, ' '), NULL, 10) : -1;
+}
+
+gint64
+agb_bwrap_limits_cpu_usec (const char *state_root, const char *vm_name)
+{
+  g_autofree char *text = agb_bwrap_read (state_root, vm_name, "cgroups");
+  g_auto (GStrv) groups = g_strsplit (text != NULL ? text : "", "\n", -1);
+  gint64 usec = -1;
+
+  for (char **group = groups; *group != NULL && usec < 0; group++)
+    if (g_str_has_prefix (*group, CGROUP_TOP "/"))
+      usec = group_cpu_usec (*group);
+  return usec;
 }
 
 /* Processes that have just ended may still be counted for a moment. */

@@ -26,5 +26,9 @@ gboolean agb_bwrap_limits_prepare (const AgbBwrapSpec *spec, const char *state_r
 /* Move the calling process in.  Only system calls. */
 gboolean agb_bwrap_limits_join (const AgbBwrapLimits *limits);
 
+/* What the control groups of VM_NAME have counted of processor time, in microseconds; -1: there is
+ * none that counts. */
+gint64 agb_bwrap_limits_cpu_usec (const char *state_root, const char *vm_name);
+
 /* Remove the control groups of VM_NAME, which nothing runs in any more; a repeat is ok. */
 void agb_bwrap_limits_remove (const char *state_root, const char *vm_name);

@@ -499,6 +499,32 @@ bwrap_log_path (AgbRuntime *runtime, const char *vm_name, const char *source)
   return NULL;
 }
 
+static gint64
+bwrap_cpu_usec (AgbRuntime *runtime, const char *vm_name)
+{
+  gint64 usec = agb_bwrap_limits_cpu_usec (root_of (runtime), vm_name);
+  AgbProcessId guest;
+
+  if (usec >= 0 || !guest_of (runtime, vm_name, &guest))
+    return usec;
+  return agb_process_tree_cpu_usec (guest.pid);
+}
+
+/* The end of the keeper: the state has no other name for what happens without us. */
+static gboolean
+bwrap_follow (AgbRuntime *runtime, const char *vm_name, AgbGuestFollow *ret)
+{
+  AgbProcessId keeper;
+
+  if (!keeper_of (runtime, vm_name, &keeper))
+    return FALSE;
+  agb_autofd int pidfd = (int)syscall (SYS_pidfd_open, keeper.pid, 0);
+  if (pidfd < 0 || !agb_process_alive (&keeper))
+    return FALSE;
+  ret->fd = agb_steal_fd (&pidfd);
+  return TRUE;
+}
+
 static void
 bwrap_free (AgbRuntime *runtime)
 {
@@ -516,6 +542,8 @@ static const struct AgbRuntimeClass bwrap_class = {
   .exec = agb_bwrap_exec,
   .destroy = bwrap_destroy,
   .list = bwrap_list,
+  .cpu_usec = bwrap_cpu_usec,
+  .follow = bwrap_follow,
   .log_path = bwrap_log_path,
   .probe = bwrap_probe,
   .free = bwrap_free,

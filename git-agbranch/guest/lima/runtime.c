@@ -4,6 +4,7 @@
 #include "core/escape.h"
 #include "core/fault.h"
 #include "core/interrupt.h"
+#include "core/io.h"
 #include "core/names.h"
 #include "core/paths.h"
 #include "core/trace.h"
@@ -16,6 +17,7 @@
 #include "guest/runtime.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -550,6 +552,40 @@ lima_list (AgbRuntime *runtime,
   return TRUE;
 }
 
+/* The machine is one process of the host: QEMU, or with vz the host agent itself. */
+static gint64
+lima_cpu_usec (AgbRuntime *runtime, const char *vm_name)
+{
+  static const char *const files[] = { "qemu.pid", "vz.pid" };
+  const AgbLima *lima = lima_of (runtime, NULL);
+
+  for (gsize i = 0; lima != NULL && i < G_N_ELEMENTS (files); i++)
+    {
+      g_autofree char *path = agb_lima_path (lima, vm_name, files[i]);
+      g_autofree char *text = NULL;
+
+      if (g_file_get_contents (path, &text, NULL, NULL))
+        return agb_process_cpu_usec ((pid_t)g_ascii_strtoll (text, NULL, 10));
+    }
+  return -1;
+}
+
+static gboolean
+lima_follow (AgbRuntime *runtime, const char *vm_name, AgbGuestFollow *ret)
+{
+  const AgbLima *lima = lima_of (runtime, NULL);
+
+  if (lima == NULL || !agb_lima_exists (lima, vm_name))
+    return FALSE;
+  const char *argv[] = { lima->program, "--tty=false", "watch", "--json", vm_name, NULL };
+  agb_autofd int nowhere = open ("/dev/null", O_WRONLY | O_CLOEXEC);
+  AgbChildSpec spec = { .argv = argv, .envp = lima->envp, .stderr_fd = nowhere };
+  if (nowhere < 0 || !agb_child_start (&spec, FALSE, &ret->child, NULL))
+    return FALSE;
+  ret->fd = agb_steal_fd (&ret->child.stdout_fd);
+  return TRUE;
+}
+
 static gboolean
 lima_ssh (AgbRuntime *runtime, const char *vm_name, char **ret_config_file, char **ret_host_alias,
           GError **error)
@@ -612,6 +648,8 @@ static const struct AgbRuntimeClass lima_class = {
   .destroy = lima_destroy,
   .list = lima_list,
   .adopt = lima_adopt,
+  .cpu_usec = lima_cpu_usec,
+  .follow = lima_follow,
   .ssh = lima_ssh,
   .log_path = lima_log_path,
   .probe = lima_probe,
