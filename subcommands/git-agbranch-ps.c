@@ -12,7 +12,7 @@
 #include "core/paths.h"
 #include "core/time.h"
 #include "session/columns.h"
-#include "session/watch.h"
+#include "session/watcher.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -67,7 +67,7 @@ run_watch (AgbContext *ctx, int argc, char **argv, GError **error)
   if (session == NULL)
     return FALSE;
 
-  return agb_watch_session (env->catalog, session->name, print_item, ctx, error)
+  return agb_watch_session (env, session->name, print_item, ctx, error)
          || agb_interrupt_ends_following (error);
 }
 

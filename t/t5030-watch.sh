@@ -48,8 +48,8 @@ test_expect_success 'so does a change that somebody makes by hand' '
 
 test_expect_success 'many events at once come once each and in order' '
 	"$tool" fill s 50 >/dev/null &&
-	wait_until 30 sh -c "test \$(grep -c . lines) -ge 53" &&
-	jq -s -r ".[] | select (.kind == \"event\" and .event_type != \"state\") | .message" lines >got &&
+	wait_until 30 sh -c "test \$(grep -c . lines) -ge 54" &&
+	jq -s -r ".[] | select (.kind == \"event\" and .event_type != \"state\" and .event_type != \"guest\") | .message" lines >got &&
 	test "$(sort got | uniq -d | wc -l)" = 0 &&
 	git agbranch logs s --json | jq -r ".[].message" >expected &&
 	test_cmp expected got
@@ -72,6 +72,29 @@ test_expect_success 'it ends when the session is closed' '
 test_expect_success 'of a closed session there is only the snapshot' '
 	expect_code 0 git agbranch watch s &&
 	test "$(wc -l <out)" = 1
+'
+
+test_expect_success 'a guest that ends without us is told, and that it is back' '
+	make_repo repo && ( cd repo && git agbranch open alive -q ) &&
+	{ follow watch alive >lines & } &&
+	pid=$! &&
+	wait_until 30 test -s lines &&
+	kill -KILL "$(cut -d" " -f1 "$AGBRANCH_STATE_ROOT/bwrap/agbranch-alive/guest")" &&
+	wait_until 30 has ".event_type == \"guest\" and .message == \"the guest is stopped\" and .level == \"warning\"
+		and .lifecycle_state == \"running\"" &&
+	git agbranch start alive -q &&
+	wait_until 30 jq -e -s "last | .lifecycle_state == \"running\" and .event_type != \"guest\" and .lock_state.held == false" lines
+'
+
+test_expect_success 'what our own commands do to the guest is said once, by them' '
+	jq -s -r ".[] | select (.event_type == \"guest\") | .message" lines >guest &&
+	cp guest before &&
+	git agbranch stop alive -q &&
+	wait_until 30 has ".lifecycle_state == \"stopped\"" &&
+	git agbranch start alive -q && git agbranch close alive --discard --yes -q &&
+	wait $pid &&
+	jq -s -r ".[] | select (.event_type == \"guest\") | .message" lines >guest &&
+	test_cmp before guest
 '
 
 test_done

@@ -26,6 +26,7 @@ if test "${FAKE#*:}" = "$1"; then
 	die) kill -KILL $$ ;;
 	half) printf '{"name":"agbranch-base-linux","sta'; exit 0 ;;
 	list) echo '["not", "an", "instance"]'; exit 0 ;;
+	events) exec cat "$HOME/events" ;;
 	huge) exec yes '{"name":"x","status":"Stopped"}' ;;
 	fail) echo 'time="2026-01-01T00:00:00Z" level=fatal msg="no \"space\" left\x1b[31m"' >&2; exit 1 ;;
 	esac
@@ -299,6 +300,61 @@ test_expect_success 'a folder of Lima that is too long for socket paths is told 
 	grep "^hint: use a shorter folder for Lima: LIMA_HOME=" err &&
 	! grep "^create" "$LIMA_HOME/calls" 2>/dev/null &&
 	test ! -e "$LIMA_HOME/agbranch-base-linux-next"
+'
+
+# A session of Lima without a machine: its row, its record and a folder.
+session () {
+	mkdir -p "$LIMA_HOME/_agbranch/sessions" "$LIMA_HOME/agbranch-$1" &&
+	: >"$LIMA_HOME/agbranch-$1/lima.yaml" && echo Running >"$LIMA_HOME/agbranch-$1/status" &&
+	jq -n --arg s "$1" "{vm_name: (\"agbranch-\" + \$s), key: (\$s + \".1\"), session: \$s, cloned: true, fresh: false}" \
+		>"$LIMA_HOME/_agbranch/sessions/agbranch-$1.json" &&
+	"$AGB_BUILD/t/tools/catalog-tool" insert "$1" "$PWD" &&
+	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "UPDATE sessions SET runtime = \"lima\", vm_name = \"agbranch-$1\" WHERE name = \"$1\""
+}
+
+# has FILTER: some line of `lines` fulfils it.
+has () {
+	jq -e -s "any (.[]; $1)" lines >/dev/null
+}
+
+follow () {
+	: >lines && : >"$HOME/limactl.calls" &&
+	{ git agbranch watch "$1" --json >lines & } &&
+	watcher=$! &&
+	wait_until 30 test -s lines
+}
+
+test_expect_success 'watch: a machine that stops without us is told as limactl watch says so' '
+	lima_home watch && session seen && FAKE=events:watch &&
+	mkfifo "$HOME/events" &&
+	follow seen &&
+	wait_until 30 grep -x "watch --json agbranch-seen" "$HOME/limactl.calls" &&
+	exec 7>"$HOME/events" &&
+	echo Stopped >"$LIMA_HOME/agbranch-seen/status" &&
+	echo "{\"instance\":\"agbranch-seen\",\"event\":{\"time\":\"2026-01-01T00:00:00Z\",\"status\":{\"exiting\":true}}}" >&7 &&
+	wait_until 30 has ".event_type == \"guest\" and .message == \"the guest is stopped\"" &&
+	echo Running >"$LIMA_HOME/agbranch-seen/status" &&
+	echo "{}" >&7 &&
+	wait_until 30 has ".event_type == \"guest\" and .message == \"the guest is running\" and .level == \"info\"" &&
+	exec 7>&- &&
+	kill -TERM $watcher && { wait $watcher || :; } &&
+	! pgrep -u "$(id -u)" -f "limactl --tty=false watch" >/dev/null
+'
+
+test_expect_success 'watch: a limactl that dies, lies or is missing leaves it to the catalog' '
+	for fault in die:watch fail:watch list:watch half:watch hang:watch none; do
+		FAKE=$fault &&
+		case $fault in
+		none) rm "$bin/limactl" ;;
+		esac &&
+		name=f-${fault%%:*} && session $name && follow $name &&
+		"$AGB_BUILD/t/tools/catalog-tool" event $name "something new" &&
+		wait_until 30 has ".message == \"something new\"" &&
+		"$AGB_BUILD/t/tools/catalog-tool" update $name lifecycle_state closed &&
+		wait $watcher &&
+		test "$(grep -c "^watch" "$HOME/limactl.calls")" -le 1 &&
+		! has ".event_type == \"guest\"" || return 1
+	done
 '
 
 test_expect_success 'base check asks npm, and changes nothing' '

@@ -6,8 +6,17 @@
 
 #include <unistd.h>
 
+/* A guest that says that it goes down is looked at again for a while: it has not gone yet. */
+enum { LOOK_FIRST_MS = 200, LOOK_LAST_MS = 12800 };
+
 typedef struct {
   AgbCatalog *catalog;
+  AgbRuntime *runtime; /* NULL: it cannot be asked */
+  AgbGuestFollow follow;
+  char *followed;      /* last_started_at of the guest that is followed; NULL: none yet */
+  AgbGuestState guest; /* as the reader knows it; AGB_GUEST_STARTING: nothing to compare with */
+  gint64 look_usec;    /* when to look at the guest again, -1: not */
+  int look_ms;
   const char *name;
   AgbSession *session; /* the row as it was last read */
   char *lock_operation;
@@ -22,6 +31,9 @@ typedef struct {
 static void
 watch_clear (Watch *watch)
 {
+  agb_guest_follow_clear (&watch->follow);
+  g_clear_pointer (&watch->followed, g_free);
+  g_clear_pointer (&watch->runtime, agb_runtime_free);
   g_clear_pointer (&watch->session, agb_session_free);
   g_clear_pointer (&watch->lock_operation, g_free);
 }
@@ -107,6 +119,80 @@ pass_silent_change (Watch *watch, const AgbSession *before, gboolean was_held)
   pass_on (watch, "event", at, "state", "info", message);
 }
 
+/* What the row says of the guest. */
+static AgbGuestState
+state_in_row (const AgbSession *session)
+{
+  static const char *const running[] = { "running", "syncing", "staging", "applying", NULL };
+
+  if (session->lifecycle_state != NULL && g_strv_contains (running, session->lifecycle_state))
+    return AGB_GUEST_RUNNING;
+  return g_strcmp0 (session->lifecycle_state, "stopped") == 0 ? AGB_GUEST_STOPPED
+                                                              : AGB_GUEST_STARTING;
+}
+
+/* Be told of the guest from now on, once for each time that it was started. */
+static void
+follow_guest (Watch *watch)
+{
+  const char *started
+      = watch->session->last_started_at != NULL ? watch->session->last_started_at : "";
+
+  if (watch->runtime == NULL || watch->runtime->klass->follow == NULL
+      || state_in_row (watch->session) != AGB_GUEST_RUNNING
+      || g_strcmp0 (watch->followed, started) == 0)
+    return;
+  agb_guest_follow_clear (&watch->follow);
+  g_free (watch->followed);
+  watch->followed = g_strdup (started);
+  watch->runtime->klass->follow (watch->runtime, watch->session->vm_name, &watch->follow);
+  watch->look_ms = LOOK_LAST_MS;
+  watch->look_usec = g_get_monotonic_time ();
+}
+
+/* Tell when the guest is not what the row says, and nobody is at work on it, who would say so. */
+static void
+look_at_guest (Watch *watch)
+{
+  g_auto (AgbGuestStatus) status = { 0 };
+
+  watch->look_ms *= 2;
+  watch->look_usec = watch->look_ms <= LOOK_LAST_MS ? agb_deadline_in (watch->look_ms) : -1;
+  read_lock (watch);
+  if (watch->lock_held || watch->guest == AGB_GUEST_STARTING
+      || !watch->runtime->klass->status (watch->runtime, watch->session->vm_name, &status, NULL)
+      || status.state == AGB_GUEST_UNREACHABLE || status.state == watch->guest)
+    return;
+  g_autofree char *at = agb_time_now ();
+  g_autofree char *message = g_strdup_printf (
+      "the guest is %s%s%s", agb_guest_state_word (status.state), status.reason != NULL ? ": " : "",
+      status.reason != NULL ? status.reason : "");
+  watch->guest = status.state;
+  pass_on (watch, "event", at, "guest", status.state == AGB_GUEST_RUNNING ? "info" : "warning",
+           message);
+}
+
+/* Wait for a change of the catalog or of the guest, and do what is due with the latter; FALSE in
+ * *RET_GO_ON when the reader of stdout has gone away. */
+static gboolean
+wait_for_change (Watch *watch, AgbWatcher *watcher, gboolean *ret_go_on, GError **error)
+{
+  GPollFD fds[]
+      = { { .fd = STDOUT_FILENO, .events = 0 }, { .fd = watch->follow.fd, .events = G_IO_IN } };
+  AgbWatcherEvents events = 0;
+
+  if (!agb_watcher_wait (watcher, fds, G_N_ELEMENTS (fds), watch->look_usec, &events, error))
+    return FALSE;
+  *ret_go_on = fds[0].revents == 0;
+  if (fds[1].revents != 0)
+    {
+      agb_guest_follow_drain (&watch->follow);
+      watch->look_ms = LOOK_FIRST_MS / 2;
+      watch->look_usec = g_get_monotonic_time ();
+    }
+  return TRUE;
+}
+
 static gboolean
 row_is_over (const AgbSession *session)
 {
@@ -130,6 +216,11 @@ catch_up (Watch *watch, GError **error)
     return FALSE;
   if (watch->last_id == before_id)
     pass_silent_change (watch, before, was_held);
+  if (state_in_row (before) != state_in_row (watch->session))
+    watch->guest = state_in_row (watch->session);
+  follow_guest (watch);
+  if (watch->look_usec >= 0 && g_get_monotonic_time () >= watch->look_usec)
+    look_at_guest (watch);
   return TRUE;
 }
 
@@ -146,11 +237,16 @@ agb_watch_wait (AgbWatcher *watcher, gboolean *ret_go_on, GError **error)
 }
 
 gboolean
-agb_watch_session (AgbCatalog *catalog, const char *name, AgbWatchFunc func, gpointer data,
-                   GError **error)
+agb_watch_session (AgbEnv *env, const char *name, AgbWatchFunc func, gpointer data, GError **error)
 {
+  AgbCatalog *catalog = env->catalog;
   g_autoptr (AgbWatcher) watcher = agb_watcher_new (catalog, error);
-  g_auto (Watch) watch = { .catalog = catalog, .name = name, .func = func, .data = data };
+  g_auto (Watch) watch = { .catalog = catalog,
+                           .name = name,
+                           .func = func,
+                           .data = data,
+                           .follow = AGB_GUEST_FOLLOW_NONE,
+                           .look_usec = -1 };
   gboolean go_on = TRUE;
 
   /* The event number first: what is committed after it comes as an event, whatever the row says. */
@@ -164,8 +260,14 @@ agb_watch_session (AgbCatalog *catalog, const char *name, AgbWatchFunc func, gpo
   g_autofree char *message = state_message (watch.session);
   pass_on (&watch, "snapshot", now, "snapshot", "info", message);
 
+  if (!row_is_over (watch.session))
+    {
+      watch.runtime = agb_env_session_runtime (env, watch.session, NULL);
+      watch.guest = state_in_row (watch.session);
+      follow_guest (&watch);
+    }
   while (go_on && !watch.stopped && !row_is_over (watch.session))
-    if (!agb_watch_wait (watcher, &go_on, error) || (go_on && !catch_up (&watch, error)))
+    if (!wait_for_change (&watch, watcher, &go_on, error) || (go_on && !catch_up (&watch, error)))
       return FALSE;
   return TRUE;
 }

@@ -1,14 +1,16 @@
 /* Watching one session: what it is now, then everything that happens to it, driven by changes of the
- * catalog. */
+ * catalog, and by what the runtime tells of the guest. */
 #pragma once
 
+#include "session/env.h"
 #include "session/watcher.h"
 
 typedef struct {
   const char *kind; /* snapshot, event */
   const AgbSession *session;
   const char *timestamp;
-  const char *event_type; /* the event's kind; "snapshot"; "state": only the row has changed */
+  const char *event_type; /* the event's kind; "snapshot"; "state": only the row has changed;
+                              "guest": it is not as the row says, or is so again */
   const char *level;
   const char *message;
   gboolean lock_held;         /* a living process works on the session */
@@ -22,7 +24,7 @@ typedef gboolean (*AgbWatchFunc) (const AgbWatchItem *item, gpointer data);
 /* Call FUNC with a snapshot of session NAME, then with each event as it is committed, until the
  * session is closed or gone (TRUE), FUNC returns FALSE (TRUE), or an interrupt comes
  * (AGB_ERROR_INTERRUPTED).  A reader of stdout that goes away ends it too (TRUE). */
-gboolean agb_watch_session (AgbCatalog *catalog, const char *name, AgbWatchFunc func, gpointer data,
+gboolean agb_watch_session (AgbEnv *env, const char *name, AgbWatchFunc func, gpointer data,
                             GError **error);
 
 /* Call FUNC with the events of SESSION (NULL: all sessions) after AFTER_ID as they are committed.
