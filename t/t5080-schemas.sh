@@ -2,13 +2,6 @@
 test_description='what is printed with --json is as Documentation/schemas says'
 . ./t/lib/test-lib.sh
 
-# is_valid VERB [FILE]: every JSON value of FILE (default `out`) fits VERB's schema.
-is_valid () {
-	jq -r --argjson schema "$(cat "$TEST_TOP/Documentation/schemas/$1.schema.json")" \
-		-f "$TEST_TOP/t/lib/schema.jq" "${2:-out}" >faults &&
-	test_must_be_empty faults
-}
-
 test_expect_success 'the check itself finds what is wrong' '
 	echo "{\"session\":\"x\",\"for\":\"idle\",\"exit_status\":null,\"oid\":null}" >good &&
 	is_valid wait good &&

@@ -68,6 +68,11 @@ record () {
 		--argjson more "${1:-{\}}" >"$LIMA_HOME/_agbranch/bases/agbranch-base-linux.json"
 }
 
+# The object of `base show` in `out`: whatever its status, as the schema says.
+base_show () {
+	git agbranch base show --json >out && is_valid base
+}
+
 test_expect_success 'setup' '
 	make_repo repo &&
 	: >"$HOME/image.qcow2" &&
@@ -160,7 +165,7 @@ test_expect_success 'a prepare that fails leaves neither instance nor record' '
 	test ! -e "$LIMA_HOME/agbranch-base-linux" &&
 	test ! -e "$LIMA_HOME/agbranch-base-linux-next" &&
 	test -z "$(ls "$LIMA_HOME/_agbranch/bases")" &&
-	git agbranch base show --json >out &&
+	base_show &&
 	json_is .status missing
 '
 
@@ -169,14 +174,14 @@ test_expect_success 'a prepare that fails leaves an older base as it was' '
 	expect_code 6 git agbranch base prepare --rebuild &&
 	diff -r before "$LIMA_HOME/_agbranch/bases" &&
 	test -f "$LIMA_HOME/_agbranch/images/one.qcow2" &&
-	git agbranch base show --json >out &&
+	base_show &&
 	json_is .status ready
 '
 
 test_expect_success 'a prepare that is killed is half-built, and can be run again' '
 	lima_home killed &&
 	expect_code 137 env AGB_FAIL_AT=3:kill "$AGB_BUILD/libexec/git-agbranch/git-agbranch-base" prepare &&
-	git agbranch base show --json >out &&
+	base_show &&
 	json_is .status half_built &&
 	expect_code 6 git agbranch base show --require-ready &&
 	grep "^hint: git agbranch base prepare" err &&
@@ -184,13 +189,13 @@ test_expect_success 'a prepare that is killed is half-built, and can be run agai
 	expect_code 6 git agbranch base prepare &&
 	grep "cannot start instance .agbranch-base-linux-next.: no \"space\" left" err &&
 	FAKE= &&
-	git agbranch base show --json >out &&
+	base_show &&
 	json_is .status missing
 '
 
 test_expect_success 'stale: usable, said, and --require-ready fails with the command' '
 	lima_home stale && record "{\"fingerprint\": \"old\"}" &&
-	git agbranch base show --json >out &&
+	base_show &&
 	json_is .status stale && json_is .prepared true && json_is .provision_stale true &&
 	json_is .prepared_provision_fingerprint old &&
 	expect_code 6 git agbranch base show --require-ready &&
@@ -200,32 +205,33 @@ test_expect_success 'stale: usable, said, and --require-ready fails with the com
 
 test_expect_success 'the own script of the user counts in the fingerprint' '
 	lima_home own && record &&
-	git agbranch base show --json >out && json_is .status ready &&
+	base_show && json_is .status ready &&
 	mkdir -p "$HOME/.config/agbranch" && echo "echo hi" >"$HOME/.config/agbranch/setup.sh" &&
-	git agbranch base show --json >out && json_is .status stale &&
+	base_show && json_is .status stale &&
 	rm "$HOME/.config/agbranch/setup.sh" &&
-	git agbranch base show --json >out && json_is .status ready
+	base_show && json_is .status ready
 '
 
 test_expect_success 'damaged: image cut, image gone, disk gone, instance gone, broken' '
 	lima_home damaged && record &&
 	printf 123 >"$LIMA_HOME/_agbranch/images/one.qcow2" &&
-	git agbranch base show --json >out && json_is .status damaged &&
+	base_show && json_is .status damaged &&
 	json_is .problem "its image '\''one.qcow2'\'' has 3 bytes, not 5" &&
 	rm "$LIMA_HOME/_agbranch/images/one.qcow2" &&
-	git agbranch base show --json >out && json_is .problem "its image '\''one.qcow2'\'' is gone" &&
+	base_show && json_is .problem "its image '\''one.qcow2'\'' is gone" &&
 	rm "$LIMA_HOME/agbranch-base-linux/disk" &&
-	git agbranch base show --json >out && json_is .problem "its disk is gone" &&
+	base_show && json_is .problem "its disk is gone" &&
 	echo Broken >"$LIMA_HOME/agbranch-base-linux/status" &&
-	git agbranch base show --json >out && json_is .problem "Lima calls its instance broken" &&
+	base_show && json_is .problem "Lima calls its instance broken" &&
 	rm -r "$LIMA_HOME/agbranch-base-linux" &&
-	git agbranch base show --json >out && json_is .problem "its instance is gone" &&
+	base_show && json_is .problem "its instance is gone" &&
 	expect_code 6 git agbranch base show --require-ready &&
 	grep "^hint: git agbranch base prepare --rebuild" err
 '
 
 test_expect_success 'outdated: scripts in the image that this program does not speak with' '
 	lima_home outdated && record "{\"api\": 0}" &&
+	base_show && json_is .status outdated &&
 	(
 		cd repo &&
 		expect_code 6 git agbranch open two &&
@@ -237,7 +243,7 @@ test_expect_success 'outdated: scripts in the image that this program does not s
 test_expect_success 'foreign: an instance of that name that is not ours is left alone' '
 	lima_home foreign &&
 	mkdir -p "$LIMA_HOME/agbranch-base-linux" && : >"$LIMA_HOME/agbranch-base-linux/lima.yaml" &&
-	git agbranch base show --json >out && json_is .status foreign &&
+	base_show && json_is .status foreign &&
 	expect_code 6 git agbranch base prepare --rebuild &&
 	grep "^fatal: instance .agbranch-base-linux. is there already" err &&
 	grep "^hint: limactl rename" err &&
@@ -269,7 +275,7 @@ test_expect_success 'too little memory is told before anything is made, with the
 	! grep -E "^(clone|start)" "$HOME/limactl.calls" &&
 	expect_code 6 git agbranch base prepare --rebuild --memory 900TiB &&
 	grep "^fatal: a machine of .* of memory does not fit" err &&
-	git agbranch base show --json >out && json_is .status ready
+	base_show && json_is .status ready
 '
 
 test_expect_success 'doctor says whether KVM boots, and why not' '
@@ -281,14 +287,14 @@ test_expect_success 'doctor says whether KVM boots, and why not' '
 '
 
 test_expect_success 'names: default, of the environment, of the configuration, of an option' '
-	git agbranch base show --json >out &&
+	base_show &&
 	json_is .name agbranch-base-linux && json_is .name_source default &&
 	AGBRANCH_PREPARED_BASE_NAME=mine git agbranch base show --json >out &&
-	json_is .name mine && json_is .name_source env_override &&
+	is_valid base && json_is .name mine && json_is .name_source env_override &&
 	git -c agbranch.lima.base=theirs agbranch base show --json >out &&
-	json_is .name theirs && json_is .name_source config &&
+	is_valid base && json_is .name theirs && json_is .name_source config &&
 	git agbranch base show --name extra --json >out &&
-	json_is .name agbranch-base-extra && json_is .name_source argument &&
+	is_valid base && json_is .name agbranch-base-extra && json_is .name_source argument &&
 	expect_code 1 git agbranch base show --name ../x
 '
 
@@ -309,7 +315,7 @@ session () {
 	jq -n --arg s "$1" "{vm_name: (\"agbranch-\" + \$s), key: (\$s + \".1\"), session: \$s, cloned: true, fresh: false}" \
 		>"$LIMA_HOME/_agbranch/sessions/agbranch-$1.json" &&
 	"$AGB_BUILD/t/tools/catalog-tool" insert "$1" "$PWD" &&
-	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "UPDATE sessions SET runtime = \"lima\", vm_name = \"agbranch-$1\" WHERE name = \"$1\""
+	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "UPDATE sessions SET runtime = \"lima\", guest_workspace_path = \"/home/agent/workspaces/$1/repo\" WHERE name = \"$1\""
 }
 
 # has FILTER: some line of `lines` fulfils it.
@@ -323,6 +329,19 @@ follow () {
 	watcher=$! &&
 	wait_until 30 test -s lines
 }
+
+test_expect_success 'the JSON of a session in a machine: ssh, shell, show, ps' '
+	lima_home json && session talks && : >"$LIMA_HOME/agbranch-talks/ssh.config" &&
+	for verb in ssh shell show; do
+		expect_code 0 git agbranch $verb talks --json && is_valid $verb || return 1
+	done &&
+	json_is .runtime.vm.ssh lima-agbranch-talks &&
+	expect_code 0 git agbranch ssh talks --json && is_valid ssh &&
+	json_is .host_alias lima-agbranch-talks && json_is .ssh_config_file "$LIMA_HOME/agbranch-talks/ssh.config" &&
+	expect_code 0 git agbranch ps --live --json && is_valid ps &&
+	jq -e ".[] | select (.name == \"talks\") | .live == \"running\"" out &&
+	"$AGB_BUILD/t/tools/catalog-tool" update talks lifecycle_state closed
+'
 
 test_expect_success 'watch: a machine that stops without us is told as limactl watch says so' '
 	lima_home watch && session seen && FAKE=events:watch &&
@@ -362,7 +381,7 @@ test_expect_success 'base check asks npm, and changes nothing' '
 	git config --global agbranch.lima.agents @anthropic-ai/claude-code@1 &&
 	printf "%s\n" "#!/bin/sh" "test \"\$3\" = @anthropic-ai/claude-code && echo 2.0.0" >"$bin/npm" &&
 	chmod +x "$bin/npm" &&
-	git agbranch base check --json >out &&
+	git agbranch base check --json >out && is_valid base &&
 	json_is ".[0].name" claude && json_is ".[0].version" 1.0.0 && json_is ".[0].newest" 2.0.0 &&
 	json_is ".[0].newer" true &&
 	printf "%s\n" "#!/bin/sh" "exit 3" >"$bin/npm" &&

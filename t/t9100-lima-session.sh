@@ -15,7 +15,7 @@ outside () {
 
 test_expect_success 'base prepare: a minimal base, with what is in it' '
 	make_repo repo &&
-	expect_code 0 git agbranch base prepare --minimal --json &&
+	expect_code 0 git agbranch base prepare --minimal --json && is_valid base &&
 	json_is .prepared_base agbranch-base-linux &&
 	json_is .flavour minimal &&
 	jq -e ".versions.git and .versions.tmux and .versions.jq and .versions.curl" out &&

@@ -73,6 +73,14 @@ all_refs () {
 	git -C "$1" for-each-ref --format='%(refname) %(objectname) %(symref)'
 }
 
+# is_valid VERB [FILE]: every JSON value of FILE (default `out`) fits VERB's schema.
+is_valid () {
+	test -s "${2:-out}" || fail "nothing was printed" || return 1
+	jq -r --argjson schema "$(cat "$TEST_TOP/Documentation/schemas/$1.schema.json")" \
+		-f "$TEST_TOP/t/lib/schema.jq" "${2:-out}" >faults &&
+	test_must_be_empty faults
+}
+
 # agent_commit SESSION FILE TEXT [SUBJECT]: a commit in the guest.
 agent_commit () {
 	git agbranch run "$1" -- sh -c \
