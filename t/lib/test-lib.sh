@@ -48,6 +48,8 @@ git config --global user.email test@example.com
 git config --global init.defaultBranch main
 git config --global advice.detachedHead false
 git config --global agbranch.runtime bwrap
+# The agents of whoever runs the tests are none of theirs.
+git config --global agbranch.bwrap.programs none
 
 # sharness runs its own cleanups only when everything passed, and not when a signal ends the script:
 # sandboxes of a failed test must not outlive it.

@@ -6,6 +6,7 @@
 typedef struct {
   AgbRuntime runtime;
   char *state_root;
+  char **programs; /* of the host, that a sandbox gets (programs.h) */
 } AgbBwrapRuntime;
 
 /* A connection to the exec socket of VM_NAME.  AGB_ERROR_RUNTIME with a hint when it does not run. */

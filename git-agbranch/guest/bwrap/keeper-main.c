@@ -1,4 +1,4 @@
-/* agbranch-keeper STATE_ROOT VM_NAME: the parent of one sandbox, for as long as it lives.
+/* agbranch-keeper STATE_ROOT VM_NAME [PROGRAM...]: the parent of one sandbox, for as long as it lives.
  *
  * It detaches from its caller, takes the lock of the session folder (the lock is held exactly as long
  * as the sandbox lives), starts bwrap with execd in it, and tells its caller over stdout, which ends
@@ -14,6 +14,7 @@
 #include "guest/bwrap/limits.h"
 #include "guest/bwrap/mounts.h"
 #include "guest/bwrap/network.h"
+#include "guest/bwrap/programs.h"
 #include "guest/bwrap/protocol.h"
 #include "guest/bwrap/sandbox.h"
 
@@ -42,6 +43,8 @@ typedef struct {
   const char *state_root;
   const char *vm_name;
   AgbBwrapSpec spec;
+  const char *const *program_names;
+  AgbBwrapPrograms programs;
   AgbBwrapMounts mounts;
   AgbBwrapLimits limits;
   AgbBwrapNetwork network;
@@ -255,16 +258,30 @@ end_sandbox (Keeper *keeper)
   agb_bwrap_limits_remove (keeper->state_root, keeper->vm_name);
 }
 
+/* An image has its own programs, and they may be of another system. */
+static void
+find_programs (Keeper *keeper)
+{
+  static const char *const none[] = { NULL };
+
+  agb_bwrap_programs_find (keeper->spec.image != NULL ? none : keeper->program_names,
+                           &keeper->programs);
+  for (guint i = 0; i < keeper->programs.notes->len; i++)
+    report (keeper, "note %s", (char *)g_ptr_array_index (keeper->programs.notes, i));
+}
+
 static gboolean
 make_mounts (Keeper *keeper, GError **error)
 {
   g_autofree char *exec_path = agb_exec_path ();
   g_autofree char *execd = g_build_filename (exec_path, "agbranch-execd", NULL);
 
+  find_programs (keeper);
   if (keeper->spec.uid != 0)
-    return agb_bwrap_mounts_private (&keeper->spec, keeper->state_root, execd, &keeper->mounts,
-                                     error);
-  agb_bwrap_mounts_plain (&keeper->spec, keeper->state_root, execd, &keeper->mounts);
+    return agb_bwrap_mounts_private (&keeper->spec, keeper->state_root, execd, &keeper->programs,
+                                     &keeper->mounts, error);
+  agb_bwrap_mounts_plain (&keeper->spec, keeper->state_root, execd, &keeper->programs,
+                          &keeper->mounts);
   return TRUE;
 }
 
@@ -327,6 +344,8 @@ start_sandbox (Keeper *keeper, GError **error)
     .spec = &keeper->spec,
     .home = keeper->mounts.home,
     .object_dirs = (const char *const *)keeper->mounts.object_dirs,
+    .programs = &keeper->programs,
+    .program_paths = (const char *const *)keeper->mounts.programs,
     .execd = keeper->mounts.execd,
     .memory = keeper->mounts.memory,
     .own_network = !keeper->has_network,
@@ -372,10 +391,11 @@ main (int argc, char **argv)
   Keeper keeper = { .report_fd = -1, .listener = -1, .signals = -1 };
   g_autoptr (GError) error = NULL;
 
-  if (argc != 3)
+  if (argc < 3)
     return AGB_ERROR_USAGE;
   keeper.state_root = argv[1];
   keeper.vm_name = argv[2];
+  keeper.program_names = (const char *const *)argv + 3;
   reset_process ();
   if (!detach (&keeper.report_fd))
     return AGB_ERROR_INTERNAL;

@@ -26,17 +26,23 @@ agb_bwrap_mounts_clear (AgbBwrapMounts *mounts)
 {
   g_clear_pointer (&mounts->home, g_free);
   g_clear_pointer (&mounts->object_dirs, g_strfreev);
+  g_clear_pointer (&mounts->programs, g_strfreev);
   g_clear_pointer (&mounts->execd, g_free);
   g_clear_pointer (&mounts->memory, g_free);
 }
 
 void
 agb_bwrap_mounts_plain (const AgbBwrapSpec *spec, const char *state_root, const char *execd,
-                        AgbBwrapMounts *ret)
+                        const AgbBwrapPrograms *programs, AgbBwrapMounts *ret)
 {
+  g_autoptr (GStrvBuilder) paths = g_strv_builder_new ();
+
+  for (guint i = 0; i < programs->paths->len; i++)
+    g_strv_builder_add (paths, g_ptr_array_index (programs->paths, i));
   *ret = (AgbBwrapMounts){
     .home = agb_bwrap_path (state_root, spec->vm_name, "home"),
     .object_dirs = g_strdupv (spec->object_dirs),
+    .programs = g_strv_builder_end (paths),
     .execd = g_strdup (execd),
   };
 }
@@ -106,29 +112,27 @@ open_part (const char *path, GError **error)
 static gboolean
 open_parts (const AgbBwrapMounts *plain, GArray *fds, GError **error)
 {
-  const char *const first[] = { plain->home, plain->execd };
+  const char *const first[] = { plain->home, plain->execd, NULL };
+  const char *const *const all[]
+      = { first, (const char *const *)plain->object_dirs, (const char *const *)plain->programs };
 
-  for (gsize i = 0; i < G_N_ELEMENTS (first); i++)
-    {
-      int fd = open_part (first[i], error);
-      if (fd < 0)
-        return FALSE;
-      g_array_append_val (fds, fd);
-    }
-  for (char **dir = plain->object_dirs; *dir != NULL; dir++)
-    {
-      int fd = open_part (*dir, error);
-      if (fd < 0)
-        return FALSE;
-      g_array_append_val (fds, fd);
-    }
+  for (gsize i = 0; i < G_N_ELEMENTS (all); i++)
+    for (const char *const *part = all[i]; *part != NULL; part++)
+      {
+        int fd = open_part (*part, error);
+        if (fd < 0)
+          return FALSE;
+        g_array_append_val (fds, fd);
+      }
   return TRUE;
 }
 
 static gboolean
-bind_parts (const char *top, GArray *fds, AgbBwrapMounts *ret, GError **error)
+bind_parts (const char *top, GArray *fds, guint object_dir_count, AgbBwrapMounts *ret,
+            GError **error)
 {
   g_autoptr (GStrvBuilder) dirs = g_strv_builder_new ();
+  g_autoptr (GStrvBuilder) programs = g_strv_builder_new ();
 
   for (guint i = 0; i < fds->len; i++)
     {
@@ -144,9 +148,10 @@ bind_parts (const char *top, GArray *fds, AgbBwrapMounts *ret, GError **error)
       else if (i == 1)
         ret->execd = g_steal_pointer (&path);
       else
-        g_strv_builder_add (dirs, path);
+        g_strv_builder_add (i - 2 < object_dir_count ? dirs : programs, path);
     }
   ret->object_dirs = g_strv_builder_end (dirs);
+  ret->programs = g_strv_builder_end (programs);
   return TRUE;
 }
 
@@ -185,7 +190,7 @@ make_memory (const AgbBwrapSpec *spec, const char *top, AgbBwrapMounts *ret, GEr
 
 gboolean
 agb_bwrap_mounts_private (const AgbBwrapSpec *spec, const char *state_root, const char *execd,
-                          AgbBwrapMounts *ret, GError **error)
+                          const AgbBwrapPrograms *programs, AgbBwrapMounts *ret, GError **error)
 {
   g_auto (AgbBwrapMounts) plain = { 0 };
   g_auto (AgbBwrapMounts) mounts = { 0 };
@@ -198,7 +203,7 @@ agb_bwrap_mounts_private (const AgbBwrapSpec *spec, const char *state_root, cons
                            "there is none of /mnt, /media, /srv and /opt to bind a sandbox in");
       return FALSE;
     }
-  agb_bwrap_mounts_plain (spec, state_root, execd, &plain);
+  agb_bwrap_mounts_plain (spec, state_root, execd, programs, &plain);
   if (unshare (CLONE_NEWNS) != 0)
     return set_mount_error (error, "unshare", "mount namespace");
   if (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
@@ -207,7 +212,8 @@ agb_bwrap_mounts_private (const AgbBwrapSpec *spec, const char *state_root, cons
     return FALSE;
   if (mount ("agbranch", top, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") != 0)
     return set_mount_error (error, "cover", top);
-  if (!bind_parts (top, fds, &mounts, error) || !make_memory (spec, top, &mounts, error)
+  if (!bind_parts (top, fds, g_strv_length (plain.object_dirs), &mounts, error)
+      || !make_memory (spec, top, &mounts, error)
       || (spec->own_disk && !agb_bwrap_disk_mount (spec, state_root, mounts.home, error)))
     return FALSE;
   *ret = mounts;

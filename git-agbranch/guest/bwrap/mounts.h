@@ -8,12 +8,14 @@
 #include <glib.h>
 
 #include "guest/bwrap/folder.h"
+#include "guest/bwrap/programs.h"
 
 enum { AGB_BWRAP_RUN_BYTES = 16 * 1024 * 1024 }; /* of /run */
 
 typedef struct {
   char *home;
   char **object_dirs;
+  char **programs; /* parallel to AgbBwrapPrograms.paths */
   char *execd;
   char *memory; /* a folder with tmp, run and shm, bounded in bytes and files; NULL: bwrap's own */
 } AgbBwrapMounts;
@@ -23,12 +25,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbBwrapMounts, agb_bwrap_mounts_clear)
 
 /* The paths as they are, for a host user who is not root. */
 void agb_bwrap_mounts_plain (const AgbBwrapSpec *spec, const char *state_root, const char *execd,
-                             AgbBwrapMounts *ret);
+                             const AgbBwrapPrograms *programs, AgbBwrapMounts *ret);
 
 /* Give this process a private mount namespace with everything bound.  Nothing of it is seen, or left,
  * outside.  AGB_ERROR_RUNTIME. */
 gboolean agb_bwrap_mounts_private (const AgbBwrapSpec *spec, const char *state_root,
-                                   const char *execd, AgbBwrapMounts *ret, GError **error);
+                                   const char *execd, const AgbBwrapPrograms *programs,
+                                   AgbBwrapMounts *ret, GError **error);
 
 /* How much of memory may lie in /tmp, and half of it in /dev/shm. */
 guint64 agb_bwrap_mounts_tmp_bytes (const AgbBwrapSpec *spec);

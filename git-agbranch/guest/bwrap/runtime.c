@@ -7,6 +7,7 @@
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/time.h"
+#include "guest/agent.h"
 #include "guest/bwrap/disk.h"
 #include "guest/bwrap/folder.h"
 #include "guest/bwrap/limits.h"
@@ -267,9 +268,16 @@ start_keeper (AgbRuntime *runtime, const char *vm_name, AgbProgress *progress, G
 {
   g_autofree char *exec_path = agb_exec_path ();
   g_autofree char *program = g_build_filename (exec_path, "agbranch-keeper", NULL);
-  const char *argv[] = { program, root_of (runtime), vm_name, NULL };
-  AgbChildSpec child = { .argv = argv, .timeout_ms = START_TIMEOUT_MS };
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
   g_auto (AgbChildResult) result = { 0 };
+
+  g_ptr_array_add (argv, program);
+  g_ptr_array_add (argv, (char *)root_of (runtime));
+  g_ptr_array_add (argv, (char *)vm_name);
+  for (char **name = ((AgbBwrapRuntime *)runtime)->programs; *name != NULL; name++)
+    g_ptr_array_add (argv, *name);
+  g_ptr_array_add (argv, NULL);
+  AgbChildSpec child = { .argv = (const char *const *)argv->pdata, .timeout_ms = START_TIMEOUT_MS };
 
   if (!agb_fault_point ("bwrap: start keeper", error))
     return FALSE;
@@ -529,6 +537,7 @@ static void
 bwrap_free (AgbRuntime *runtime)
 {
   g_free (((AgbBwrapRuntime *)runtime)->state_root);
+  g_strfreev (((AgbBwrapRuntime *)runtime)->programs);
   g_free (runtime);
 }
 
@@ -549,15 +558,32 @@ static const struct AgbRuntimeClass bwrap_class = {
   .free = bwrap_free,
 };
 
+/* Those of the setting; it is unset: the agents that there are profiles for. */
+static char **
+host_programs (AgbSettings *settings)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  const char *const *list
+      = settings != NULL ? agb_settings_list (settings, "agbranch.bwrap.programs") : NULL;
+
+  if (list != NULL && *list != NULL && g_str_equal (*list, "none"))
+    return g_new0 (char *, 1);
+  if (list != NULL && *list != NULL)
+    return g_strdupv ((char **)list);
+  for (const AgbAgentProfile *profile = agb_agent_profiles (); profile->name != NULL; profile++)
+    g_strv_builder_add (builder, profile->argv[0]);
+  return g_strv_builder_end (builder);
+}
+
 AgbRuntime *
 agb_bwrap_runtime_new (AgbSettings *settings)
 {
   AgbBwrapRuntime *self = g_new (AgbBwrapRuntime, 1);
 
-  (void)settings;
   *self = (AgbBwrapRuntime){
     .runtime = { .klass = &bwrap_class },
     .state_root = agb_state_root (),
+    .programs = host_programs (settings),
   };
   return &self->runtime;
 }

@@ -19,6 +19,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define AGB_BWRAP_PATH                                 \
+  AGB_GUEST_HOME "/.local/bin:" AGB_BWRAP_PROGRAMS_DIR \
+                 ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /* The command line under way, and the descriptors that it names. */
 typedef struct {
   GByteArray *bytes;
@@ -147,7 +151,6 @@ add_settings (Arguments *arguments, const AgbBwrapSandbox *sandbox, const char *
     "services",
     "protocols",
     "bash.bashrc",
-    "profile",
     "profile.d",
     "inputrc",
     "terminfo",
@@ -173,6 +176,14 @@ add_settings (Arguments *arguments, const AgbBwrapSandbox *sandbox, const char *
       if (g_file_test (path, G_FILE_TEST_EXISTS))
         add (arguments, "--ro-bind", path, inside, NULL);
     }
+  /* A distribution's own sets PATH anew. */
+  g_autofree char *profile = g_build_filename (image, "etc/profile", NULL);
+  if (g_file_test (profile, G_FILE_TEST_EXISTS))
+    add (arguments, "--ro-bind", profile, "/etc/profile.image", NULL);
+  add_text (arguments, "--file", "/etc/profile",
+            "path=$PATH\n"
+            "test ! -r /etc/profile.image || . /etc/profile.image\n"
+            "PATH=$path; unset path; export PATH\n");
   g_autofree char *keys = g_build_filename (image, "etc/ssl/private", NULL);
   if (g_file_test (keys, G_FILE_TEST_IS_DIR))
     add (arguments, "--perms", "0555", "--tmpfs", "/etc/ssl/private", "--remount-ro",
@@ -249,17 +260,32 @@ add_objects (Arguments *arguments, const AgbBwrapSandbox *sandbox)
     }
 }
 
+/* At their own paths; what is made on the way to them lies in what is new at each start. */
+static void
+add_host_programs (Arguments *arguments, const AgbBwrapSandbox *sandbox)
+{
+  const AgbBwrapPrograms *programs = sandbox->programs;
+
+  for (gsize i = 0; sandbox->program_paths[i] != NULL; i++)
+    add (arguments, "--ro-bind", sandbox->program_paths[i], g_ptr_array_index (programs->paths, i),
+         NULL);
+  for (guint i = 0; i < programs->names->len; i++)
+    {
+      g_autofree char *link
+          = g_build_filename (AGB_BWRAP_PROGRAMS_DIR, g_ptr_array_index (programs->names, i), NULL);
+      add (arguments, "--symlink", g_ptr_array_index (programs->files, i), link, NULL);
+    }
+}
+
 static void
 add_environment (Arguments *arguments, const AgbBwrapSandbox *sandbox, const char *image)
 {
   g_autofree char *bash = g_build_filename (image, "usr/bin/bash", NULL);
 
-  add (arguments, "--clearenv", "--setenv", "PATH",
-       AGB_GUEST_HOME "/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-       "--setenv", "HOME", AGB_GUEST_HOME, "--setenv", "USER", "agent", "--setenv", "LOGNAME",
-       "agent", "--setenv", "SHELL",
-       g_file_test (bash, G_FILE_TEST_IS_EXECUTABLE) ? "/bin/bash" : "/bin/sh", "--setenv", "LANG",
-       "C.UTF-8", "--setenv", "TERM", "dumb", "--setenv", "XDG_RUNTIME_DIR",
+  add (arguments, "--clearenv", "--setenv", "PATH", AGB_BWRAP_PATH, "--setenv", "HOME",
+       AGB_GUEST_HOME, "--setenv", "USER", "agent", "--setenv", "LOGNAME", "agent", "--setenv",
+       "SHELL", g_file_test (bash, G_FILE_TEST_IS_EXECUTABLE) ? "/bin/bash" : "/bin/sh", "--setenv",
+       "LANG", "C.UTF-8", "--setenv", "TERM", "dumb", "--setenv", "XDG_RUNTIME_DIR",
        "/run/user/" AGB_BWRAP_AGENT_UID, "--setenv", "AGBRANCH_SESSION", sandbox->spec->session,
        NULL);
 }
@@ -281,6 +307,7 @@ add_everything (Arguments *arguments, const AgbBwrapSandbox *sandbox, int status
   add_proc (arguments);
   add_writable (arguments, sandbox);
   add_objects (arguments, sandbox);
+  add_host_programs (arguments, sandbox);
   add (arguments, "--remount-ro", "/", NULL);
   add_environment (arguments, sandbox, image);
   add (arguments, "--seccomp", filter, "--json-status-fd", status, NULL);

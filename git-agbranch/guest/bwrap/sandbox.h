@@ -5,12 +5,15 @@
 #include <sys/types.h>
 
 #include "guest/bwrap/folder.h"
+#include "guest/bwrap/programs.h"
 
 /* Where the parts of a sandbox are, as the process that starts bwrap sees them. */
 typedef struct {
   const AgbBwrapSpec *spec;
   const char *home;
   const char *const *object_dirs;
+  const AgbBwrapPrograms *programs;
+  const char *const *program_paths; /* where each of programs->paths is */
   const char *execd;
   const char *memory;   /* AgbBwrapMounts.memory */
   gboolean own_network; /* bwrap makes an empty network namespace; otherwise SETUP has made one */
