@@ -67,7 +67,7 @@ test_expect_success 'an agent that has ended leaves its window with the exit sta
 test_expect_success 'a program that is not in the guest is exit 6 with a hint' '
 	expect_code 6 git agbranch agent start -d --provider codex one &&
 	grep "Codex: program .codex. is not installed in session .one." err &&
-	grep "^hint: install it there" err &&
+	grep "^hint: install it on this machine (npm install -g @openai/codex)" err &&
 	expect_code 6 git agbranch agent start -d one -- /no/such/program
 '
 

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/escape.h"
 #include "core/names.h"
+#include "core/paths.h"
 #include "guest/tmux.h"
 #include "guest/transport.h"
 
@@ -15,29 +16,38 @@ static const AgbAgentProfile profiles[] = {
       .label = "Claude Code",
       .argv = (const char *const[]){ "claude", "--dangerously-skip-permissions", NULL },
       .env = (const char *const[]){ "IS_SANDBOX=1", NULL },
+      .prepare = "guest/agent-claude.sh",
+      .install = "npm install -g @anthropic-ai/claude-code",
   },
   {
       .name = "codex",
       .label = "Codex",
       .argv = (const char *const[]){ "codex", "--dangerously-bypass-approvals-and-sandbox", NULL },
+      .prepare = "guest/agent-codex.sh",
+      .install = "npm install -g @openai/codex",
   },
   {
       .name = "gemini",
       .label = "Gemini",
       .argv = (const char *const[]){ "gemini", "--yolo", NULL },
       .prompt_option = "--prompt-interactive",
+      .env = (const char *const[]){ "GEMINI_CLI_TRUST_WORKSPACE=true", NULL },
+      .prepare = "guest/agent-gemini.sh",
+      .install = "npm install -g @google/gemini-cli",
   },
   {
       .name = "opencode",
       .label = "OpenCode",
       .argv = (const char *const[]){ "opencode", NULL },
       .prompt_option = "--prompt",
+      .install = "npm install -g opencode-ai",
   },
   {
       .name = "aider",
       .label = "Aider",
       .argv = (const char *const[]){ "aider", "--yes-always", NULL },
       .prompt_option = "--message",
+      .install = "pipx install aider-chat",
       .required_env
       = (const char *const[]){ "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY",
                                "OPENROUTER_API_KEY", "DEEPSEEK_API_KEY", NULL },
@@ -92,6 +102,23 @@ agb_agent_command (const AgbAgentProfile *profile, const char *prompt, const cha
   return (char **)g_ptr_array_free (argv, FALSE);
 }
 
+/* A sandbox has the agents of the host's PATH, from its start on. */
+static void
+hint_to_install (AgbRuntime *runtime, const AgbSession *session, const AgbAgentProfile *profile,
+                 GError **error)
+{
+  const char *command = profile != NULL ? profile->install : NULL;
+
+  if ((runtime->klass->flags & AGB_RUNTIME_BORROWS_OBJECTS) != 0 && command != NULL)
+    agb_error_hint (error,
+                    "install it on this machine (%s) and start the session anew, or in the session "
+                    "(git agbranch shell %s)",
+                    command, session->name);
+  else
+    agb_error_hint (error, "install it there (git agbranch shell %s), or choose another image",
+                    session->name);
+}
+
 static gboolean
 check_program (AgbRuntime *runtime, const AgbSession *session, const AgbAgentProfile *profile,
                const char *program, GError **error)
@@ -109,8 +136,7 @@ check_program (AgbRuntime *runtime, const AgbSession *session, const AgbAgentPro
   g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "%s%s'%s' is not installed in session '%s'",
                profile != NULL ? profile->label : "", profile != NULL ? ": program " : "program ",
                shown, session->name);
-  agb_error_hint (error, "install it there (git agbranch shell %s), or choose another image",
-                  session->name);
+  hint_to_install (runtime, session, profile, error);
   return FALSE;
 }
 
@@ -119,9 +145,13 @@ agb_agent_start (AgbRuntime *runtime, const AgbSession *session, const AgbAgentP
                  const char *const *command, const char *const *env, GError **error)
 {
   g_autoptr (GPtrArray) whole_env = g_ptr_array_new ();
+  g_autofree char *prepare = NULL;
 
   g_return_val_if_fail (command != NULL && command[0] != NULL, FALSE);
   if (!check_program (runtime, session, profile, command[0], error))
+    return FALSE;
+  if (profile != NULL && profile->prepare != NULL
+      && (prepare = agb_asset_read (profile->prepare, error)) == NULL)
     return FALSE;
   if (profile != NULL && profile->env != NULL)
     for (const char *const *variable = profile->env; *variable != NULL; variable++)
@@ -130,5 +160,5 @@ agb_agent_start (AgbRuntime *runtime, const AgbSession *session, const AgbAgentP
     g_ptr_array_add (whole_env, (char *)*env);
   g_ptr_array_add (whole_env, NULL);
   return agb_tmux_run (runtime, session, AGB_AGENT_WINDOW, command,
-                       (const char *const *)whole_env->pdata, error);
+                       (const char *const *)whole_env->pdata, prepare, error);
 }

@@ -11,6 +11,8 @@ typedef struct {
   const char *const *argv;         /* permissive inside the sandbox: the boundary is the guest */
   const char *prompt_option;       /* option before the prompt, NULL: as last operand */
   const char *const *env;          /* set for it, "IS_SANDBOX=1" */
+  const char *prepare;             /* asset that runs in the guest before it, NULL: none */
+  const char *install;             /* the command that installs it */
   const char *const *required_env; /* one of these must be set for it to work, NULL: none */
 } AgbAgentProfile;
 

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/escape.h"
+#include "guest/home.h"
 #include "guest/transport.h"
 
 #include <string.h>
@@ -95,10 +96,12 @@ append_line (GString *input, char kind, const char *text)
 
 gboolean
 agb_tmux_run (AgbRuntime *runtime, const AgbSession *session, const char *window,
-              const char *const *argv, const char *const *env, GError **error)
+              const char *const *argv, const char *const *env, const char *prepare, GError **error)
 {
   g_autoptr (GString) input = g_string_new (NULL);
 
+  if (prepare != NULL)
+    append_line (input, 'p', prepare);
   for (; env != NULL && *env != NULL; env++)
     append_line (input, 'e', *env);
   for (; *argv != NULL; argv++)
@@ -119,6 +122,7 @@ char **
 agb_tmux_attach_argv (const AgbSession *session, const char *window, gboolean read_only)
 {
   g_autofree char *name = g_strdup (session->name);
+  g_autofree char *home = agb_guest_home (session);
   const char *flags = read_only ? "read-only,ignore-size" : "";
   GPtrArray *argv = g_ptr_array_new ();
 
@@ -127,7 +131,7 @@ agb_tmux_attach_argv (const AgbSession *session, const char *window, gboolean re
   if (g_get_charset (NULL))
     g_ptr_array_add (argv, g_strdup ("-u"));
   g_ptr_array_add (argv, g_strdup ("-S"));
-  g_ptr_array_add (argv, g_strdup_printf (AGB_GUEST_HOME "/.agbranch/tmux/%s.sock", session->name));
+  g_ptr_array_add (argv, g_strdup_printf ("%s/.agbranch/tmux/%s.sock", home, session->name));
   g_ptr_array_add (argv, g_strdup ("new-session"));
   g_ptr_array_add (argv, g_strdup ("-f"));
   g_ptr_array_add (argv, g_strdup (flags));

@@ -18,13 +18,15 @@ const char *agb_tmux_window_state (AgbRuntime *runtime, const AgbSession *sessio
                                    const char *window);
 
 /* Make (or make again) WINDOW running ARGV with a login environment and ENV on top; it stays as
- * "dead" when the program ends, and its exit status can be asked for. */
+ * "dead" when the program ends, and its exit status can be asked for.  PREPARE (NULL: none) is a shell
+ * script that runs before, with ENV. */
 gboolean agb_tmux_run (AgbRuntime *runtime, const AgbSession *session, const char *window,
-                       const char *const *argv, const char *const *env, GError **error);
+                       const char *const *argv, const char *const *env, const char *prepare,
+                       GError **error);
 /* The exit status of a dead window; FALSE without error: it lives or is missing. */
 gboolean agb_tmux_window_status (AgbRuntime *runtime, const AgbSession *session, const char *window,
                                  int *ret_status, GError **error);
-/* End WINDOW's program and the window; no error when it is missing. */
+/* End WINDOW's program, what that has started, and the window; no error when it is missing. */
 gboolean agb_tmux_kill_window (AgbRuntime *runtime, const AgbSession *session, const char *window,
                                GError **error);
 /* argv of the client that attaches to WINDOW (READ_ONLY: keys do nothing), for an exec with a tty.

@@ -2,8 +2,9 @@
 #
 #   start             the server with its shell window; a repeat is ok
 #   state             prints "live", "dead STATUS" or "missing"
-#   run               the agent window anew; stdin: lines "eNAME=VALUE" and "aARGUMENT" as for printf %b
-#   kill              end the window and its program
+#   run               the agent window anew; stdin: lines "eNAME=VALUE", "aARGUMENT" and "pSCRIPT" (what is
+#                     run before, with these variables), as for printf %b
+#   kill              end the window, its program and what that has started
 #   capture           the window's text with at most $5 lines of its history
 #
 # The socket is ~/.agbranch/tmux/SESSION.sock.  tmux does not take a dot in the name of a session.
@@ -63,6 +64,7 @@ until cat >>agent.log; do test $? = 153 || exit; mv -f agent.log agent.log.1; do
 # shellcheck disable=SC2016
 loader='
 file=$1 status_file=$2
+prepare=
 set --
 while IFS= read -r line; do
 	value=$(printf "%b." "${line#?}")
@@ -70,10 +72,12 @@ while IFS= read -r line; do
 	case $line in
 	e*) export "$value" ;;
 	a*) set -- "$@" "$value" ;;
+	p*) prepare=$value ;;
 	esac
 done <"$file"
 rm -f -- "$file"
 trap : INT QUIT
+test -z "$prepare" || sh -c "$prepare" agent </dev/null
 "$@"
 status=$?
 echo "$status" >"$status_file"
@@ -87,17 +91,37 @@ run () {
 	(umask 077 && cat >"$file") || exit 1
 	tmux_do kill-window -t "$target" 2>/dev/null
 	tmux_do new-window -d -t "=$name:" -n "$window" -c "$workspace" \
-		-e "AGBRANCH_SESSION=$session" -e "COMPOSE_PROJECT_NAME=agbranch-$name" \
+		-e "AGBRANCH_SESSION=$session" -e "COMPOSE_PROJECT_NAME=agbranch-$name" -e "AGBRANCH_WINDOW=$window" \
 		sh -c "$loader" agbranch-run "$file" "$run_folder/$window.status" ';' \
 		set-option -w -t "$target" remain-on-exit on ';' \
 		pipe-pane -t "$target" "$log_command"
+}
+
+# Some agents work on in a background process of theirs when their terminal is gone.
+started_by_window () {
+	grep -lzx "AGBRANCH_WINDOW=$window" /proc/[0-9]*/environ 2>/dev/null | sed 's|^/proc/\([0-9]*\)/.*|\1|'
+}
+
+end_started () {
+	for signal in TERM KILL; do
+		for try in 1 2 3 4 5 6 7 8 9 10; do
+			pids=$(started_by_window)
+			test -n "$pids" || return 0
+			# shellcheck disable=SC2086 # a list of numbers
+			test "$try" != 1 || kill -s "$signal" $pids 2>/dev/null
+			sleep 0.1
+		done
+	done
 }
 
 case $action in
 start) start ;;
 state) state ;;
 run) run ;;
-kill) tmux_do kill-window -t "$target" 2>/dev/null || test "$(state)" = missing ;;
+kill)
+	tmux_do kill-window -t "$target" 2>/dev/null || test "$(state)" = missing || exit 1
+	end_started
+	;;
 capture) tmux_do capture-pane -p -t "$target" -S "-$5" ;;
 *) echo "tmux.sh: unknown action '$action'" >&2 && exit 2 ;;
 esac
