@@ -1,7 +1,7 @@
 # git agbranch: one non-recursive Makefile.
 #
 #   make [DEVELOPER=1] [SANITIZE=address,undefined] [COVERAGE=1] [CC=clang] [BUILD=folder]
-#   make demo | test | check | format | bench | fuzz-smoke | coverage | deps
+#   make demo | test | check | format | bench | fuzz-smoke | coverage | deps | agents-for-tests
 #   make install | uninstall [prefix=/usr/local] [DESTDIR=folder]
 #
 # What is built has the shape of an installation (bin/, libexec/, share/), so that programs run from
@@ -150,9 +150,11 @@ $(BUILD)/t/tools/%: $(BUILD)/obj/t/tools/%.o $(LIB) $(BUILD)/.linking
 include Documentation/rules.mk
 include t/rules.mk
 
-.PHONY: deps
+.PHONY: deps agents-for-tests
 deps:
 	@t/install-deps.sh
+agents-for-tests:
+	@t/install-agents.sh
 
 # An installation has the shape of the build; prefix and DESTDIR may hold spaces.
 INSTALL ?= install

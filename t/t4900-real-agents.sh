@@ -1,0 +1,187 @@
+#!/bin/sh
+test_description='the real agent programs in a session: a task, its commit, wait, logs, top, stop, kill'
+. ./t/lib/test-lib.sh
+
+# The programs are those that their makers publish; only what they reach over the network is stood in for
+# (t/tools/agent-services.py says how and why).  It runs in the sandbox, on its loopback: there is no other
+# network in it.  Nothing is installed here: see t/install-agents.sh.
+: "${AGB_AGENTS_DIR:=/var/cache/agbranch-test-agents}"
+requires python3 jq
+
+skip_or_fail () {
+	test -z "$AGENTS_MUST_WORK$AGB_NO_SKIP" || error "$1, and it must work"
+	skip_all="$1: install it with t/install-agents.sh, or name its folder in AGB_AGENTS_DIR"
+	test_done
+}
+there=
+for agent in claude codex gemini; do
+	if test -x "$AGB_AGENTS_DIR/bin/$agent"; then
+		there="$there $agent"
+		test_set_prereq "$(echo "$agent" | tr a-z A-Z)"
+	else
+		test -z "$AGENTS_MUST_WORK" || error "there is no $agent in '$AGB_AGENTS_DIR', and it must work"
+	fi
+done
+test -n "$there" || skip_or_fail "there are no agent programs in '$AGB_AGENTS_DIR'"
+
+# Where a user has them: in PATH, below a prefix of npm.
+PATH=$AGB_AGENTS_DIR/bin:$PATH
+git config --global --unset agbranch.bwrap.programs
+URL=http://127.0.0.1:8765
+PATIENCE=120 # seconds; they are large programs
+
+# serve SESSION: the stand-in for the services, and the task that the scripted model has done.
+serve () {
+	git agbranch run "$1" -- sh -c "cat >~/services.py" <"$TEST_TOP/t/tools/agent-services.py" &&
+	git agbranch run "$1" -- sh -c "cat >~/task.sh" <<-\END &&
+	echo "done by the agent" >>file && git add -A && git commit -qm "the work of the agent"
+	END
+	{ git agbranch run -q "$1" -- python3 /home/agent/services.py 8765 /home/agent/task.sh \
+		/home/agent/requests </dev/null >/dev/null 2>&1 & } &&
+	wait_until 30 git agbranch run "$1" -- bash -c "exec 3<>/dev/tcp/127.0.0.1/8765" 2>/dev/null
+}
+
+# asked SESSION WHAT: the services were asked, and answered with WHAT.
+asked () {
+	git agbranch run "$1" -- grep -q " $2\$" /home/agent/requests 2>/dev/null
+}
+
+# finished SESSION: the agent ran the command and was told the end.
+finished () {
+	wait_until $PATIENCE asked "$1" "last word" && asked "$1" call &&
+	expect_code 0 git agbranch wait "$1" --for=idle --quiet-for=1s --timeout=${PATIENCE}s --json &&
+	json_is .for idle
+}
+
+# reviewed SESSION: its commit arrives, and is what is to be reviewed.
+reviewed () {
+	expect_code 0 git agbranch sync "$1" --json &&
+	test "$(git log --format=%s "main..agbranch/$1")" = "the work of the agent" &&
+	test "$(git diff "main...agbranch/$1" | grep "^+done")" = "+done by the agent" &&
+	repo_is_sound .
+}
+
+says () {
+	git agbranch logs --source guest "$1" >said && grep -q -- "$2" said
+}
+
+# window_has SESSION TEXT: on the agent's screen.
+window_has () {
+	git agbranch run "$1" -- tmux -S "/home/agent/.agbranch/tmux/$1.sock" capture-pane -p -t "=$1:=agent" >screen &&
+	grep -q -- "$2" screen
+}
+
+# nothing_left SESSION PATTERN: no process of the agent is in its guest.
+nothing_left () {
+	git agbranch run "$1" -- ps -eo args= >processes && ! grep -E "$2" processes
+}
+
+test_expect_success 'set up' '
+	make_repo repo &&
+	cd repo
+'
+
+test_expect_success CLAUDE 'claude: open with a task; nothing is asked, its commit comes back' '
+	expect_code 0 git agbranch open one --network none --agent claude --prompt "do the task" -d \
+		--env ANTHROPIC_BASE_URL=$URL --env ANTHROPIC_API_KEY=placeholder-key-of-a-test &&
+	serve one &&
+	finished one &&
+	reviewed one
+'
+
+test_expect_success CLAUDE 'claude: logs, show, ps and top tell of it' '
+	wait_until 30 window_has one "The task is done" && says one "task.sh" &&
+	expect_code 0 git agbranch show one --json && json_is .agent.provider claude-code &&
+	json_is .runtime.guest.agent_window.state live &&
+	tmux -S "$TEST_TMP/tmux" -f /dev/null new-session -d -s top -x 80 -y 24 "git agbranch top" &&
+	shown () {
+		tmux -S "$TEST_TMP/tmux" capture-pane -p -t top >screen && grep "$1" screen
+	} &&
+	wait_until 30 shown "^>one  *running .*claude"; code=$?
+	tmux -S "$TEST_TMP/tmux" kill-server && test $code = 0
+'
+
+test_expect_success CLAUDE 'claude: stop ends the program; the commits stay' '
+	expect_code 0 git agbranch agent stop one --json && json_is .status stopped &&
+	nothing_left one "claude" &&
+	git agbranch run one -- git log -1 --format=%s >out && test "$(cat out)" = "the work of the agent"
+'
+
+test_expect_success CLAUDE 'claude: without a window to look at it (-p), wait for its exit and its status' '
+	git agbranch run one -- rm /home/agent/requests &&
+	expect_code 0 git agbranch agent start one -d --provider claude --prompt "do the task" \
+		--env ANTHROPIC_BASE_URL=$URL --env ANTHROPIC_API_KEY=placeholder-key-of-a-test -- -p &&
+	expect_code 0 git agbranch wait one --for=exit --timeout=${PATIENCE}s --json && json_is .exit_status 0 &&
+	asked one "last word" &&
+	wait_until 30 says one "The task is done" &&
+	expect_code 0 git agbranch wait one --for=done --timeout=10s &&
+	test "$(git agbranch run one -- git rev-list --count HEAD)" = 4
+'
+
+test_expect_success CLAUDE 'claude: kill, in its midst; the work that was committed is not lost' '
+	expect_code 0 git agbranch agent start one -d --provider claude --prompt "do the task" \
+		--env ANTHROPIC_BASE_URL=$URL --env ANTHROPIC_API_KEY=placeholder-key-of-a-test &&
+	expect_code 0 git agbranch kill one --json && json_is .lifecycle_state stopped &&
+	expect_code 0 git agbranch start one --json && json_is .agent_resumed false &&
+	expect_code 0 git agbranch close one --sync --yes --json && json_is .outcome sync &&
+	test "$(git rev-list --count main..agbranch/one)" = 2 &&
+	no_process_left
+'
+
+test_expect_success CLAUDE 'claude: launch, in a session without a repository' '
+	expect_code 0 git agbranch launch box --network none -d --agent claude --prompt "do the task" \
+		--env ANTHROPIC_BASE_URL=$URL --env ANTHROPIC_API_KEY=placeholder-key-of-a-test &&
+	git agbranch run box -- git init -q . &&
+	serve box &&
+	finished box &&
+	git agbranch run box -- cat file >out && test "$(cat out)" = "done by the agent" &&
+	git agbranch close box --discard --yes -q
+'
+
+test_expect_success CLAUDE 'claude: without a window and without a key it says so, and the status is not 0' '
+	git agbranch launch bare --network none -q &&
+	expect_code 0 git agbranch agent start bare -d --provider claude --prompt "do the task" -- -p &&
+	expect_code 0 git agbranch wait bare --for=exit --timeout=${PATIENCE}s --json &&
+	test "$(jq .exit_status out)" != 0 &&
+	wait_until 30 says bare "Not logged in" &&
+	git agbranch close bare --discard --yes -q
+'
+
+test_expect_success CODEX 'codex: a task with a key of the environment; its commit comes back' '
+	git agbranch open two --network none -q &&
+	serve two &&
+	expect_code 0 git agbranch agent start two -d --provider codex --prompt "do the task" \
+		--env OPENAI_BASE_URL=$URL/v1 --env OPENAI_API_KEY=placeholder-key-of-a-test &&
+	finished two &&
+	reviewed two &&
+	wait_until 30 window_has two "The task is done"
+'
+
+test_expect_success CODEX 'codex: stop ends it, and the server that it leaves in the background' '
+	expect_code 0 git agbranch agent stop two --json && json_is .status stopped &&
+	nothing_left two "codex" &&
+	git agbranch close two --sync --yes -q && no_process_left
+'
+
+test_expect_success GEMINI 'gemini: a task with a key of the environment; its commit comes back' '
+	git agbranch open three --network none -q &&
+	serve three &&
+	expect_code 0 git agbranch agent start three -d --provider gemini --prompt "do the task" \
+		--env GOOGLE_GEMINI_BASE_URL=$URL --env GEMINI_API_KEY=placeholder-key-of-a-test &&
+	finished three &&
+	reviewed three &&
+	wait_until 30 window_has three "The task is done"
+'
+
+test_expect_success GEMINI 'gemini: stop and close' '
+	expect_code 0 git agbranch agent stop three --json && json_is .status stopped &&
+	nothing_left three "gemini" &&
+	git agbranch close three --sync --yes -q && no_process_left
+'
+
+test_expect_success 'no key of the environment is left in the state root, and none was written whole in a guest' '
+	! grep -r -a "placeholder-key-of-a-test" "$AGBRANCH_STATE_ROOT" &&
+	git agbranch ps -q >left && test_must_be_empty left
+'
+
+test_done
