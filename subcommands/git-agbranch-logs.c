@@ -6,6 +6,7 @@
 #include "core/output.h"
 #include "core/pager.h"
 #include "core/time.h"
+#include "guest/home.h"
 #include "session/agent-log.h"
 #include "session/env.h"
 #include "session/logs.h"
@@ -225,7 +226,9 @@ show_guest (Logs *logs, GError **error)
   if (!whole)
     return TRUE;
   g_autoptr (cJSON) object = new_object (logs);
-  agb_json_add_string (object, "path", AGB_GUEST_HOME "/.agbranch/log/agent.log");
+  g_autofree char *home = agb_guest_home (logs->session);
+  g_autofree char *path = g_strconcat (home, "/.agbranch/log/agent.log", NULL);
+  agb_json_add_string (object, "path", path);
   agb_json_add_string (object, "contents", kept->str);
   print_object (logs, object);
   return TRUE;

@@ -4,6 +4,7 @@
 #include "core/json.h"
 #include "core/paths.h"
 #include "core/time.h"
+#include "guest/home.h"
 #include "guest/tmux.h"
 
 #include <string.h>
@@ -300,6 +301,7 @@ agb_enter_path (const AgbSession *session, const char *path)
     below_home = path + length;
   if (below_home == NULL)
     return g_canonicalize_filename (path, session->guest_workspace_path);
-  g_autofree char *joined = g_strconcat (AGB_GUEST_HOME, "/", below_home, NULL);
+  g_autofree char *guest_home = agb_guest_home (session);
+  g_autofree char *joined = g_strconcat (guest_home, "/", below_home, NULL);
   return g_canonicalize_filename (joined, "/");
 }

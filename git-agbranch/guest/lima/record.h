@@ -52,7 +52,7 @@ typedef struct {
   char *vm_name;
   char *key; /* "<session>.<attempt>" */
   char *session;
-  char *base;        /* the base's instance */
+  char *base;        /* the base's instance; NULL: adopted, made by another program */
   char *image;       /* what its disk is an overlay on */
   char *network;     /* mode of the guard */
   gboolean cloned;   /* the clone is complete */

@@ -315,6 +315,9 @@ start_cold (const AgbLima *lima, const AgbGuestRecord *record, GError **error)
 {
   if (!agb_lima_cold_start (lima, record->vm_name, lima->start_timeout_ms, error))
     return FALSE;
+  /* An adopted one has the identity that its own program gave it, and nothing of our base. */
+  if (record->base == NULL)
+    return TRUE;
   if (set_identity (lima, record, FALSE, error))
     return TRUE;
   agb_interrupt_shield ();

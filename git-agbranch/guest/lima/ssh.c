@@ -32,8 +32,7 @@ typedef struct {
   AgbGuestProcess process;
   const AgbLima *lima;
   char *vm_name;
-  char *token;  /* in the environment of everything that the command starts */
-  char *folder; /* where it was to start */
+  char *token; /* in the environment of everything that the command starts */
   AgbChild child;
   int log_fd;    /* what ssh itself has to say */
   int master_fd; /* our end of the terminal, -1 without one */
@@ -77,10 +76,15 @@ remote_command (const AgbExecSpec *spec, const char *folder, const char *token)
 {
   GString *text = g_string_new ("trap : HUP INT QUIT TERM USR1 USR2; "
                                 "for f in /etc/profile ~/.profile; do "
-                                "test ! -r $f || . $f </dev/null >/dev/null 2>&1; done; cd");
+                                "test ! -r $f || . $f </dev/null >/dev/null 2>&1; done; ");
 
-  append_quoted (text, folder);
-  g_string_append (text, " || exit 255; exec 3>&2 2>/dev/null; env");
+  if (folder != NULL)
+    {
+      g_string_append (text, "cd");
+      append_quoted (text, folder);
+      g_string_append (text, " || exit 255; ");
+    }
+  g_string_append (text, "exec 3>&2 2>/dev/null; env");
   g_string_append_printf (text, " AGBRANCH_EXEC=%s", token);
   for (const char *const *env = spec->env; env != NULL && *env != NULL; env++)
     append_quoted (text, *env);
@@ -228,7 +232,6 @@ process_free (AgbGuestProcess *process)
   agb_close (&process->stderr_fd);
   g_free (self->vm_name);
   g_free (self->token);
-  g_free (self->folder);
   g_free (self);
 }
 
@@ -290,7 +293,7 @@ start_with_pipes (LimaProcess *self, AgbChildSpec *child, GError **error)
 }
 
 static LimaProcess *
-process_new (const AgbLima *lima, const char *vm_name, const char *folder)
+process_new (const AgbLima *lima, const char *vm_name)
 {
   LimaProcess *self = g_new0 (LimaProcess, 1);
 
@@ -299,7 +302,6 @@ process_new (const AgbLima *lima, const char *vm_name, const char *folder)
   };
   self->lima = lima;
   self->vm_name = g_strdup (vm_name);
-  self->folder = g_strdup (folder);
   self->token = make_token ();
   self->child = (AgbChild){ .pidfd = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 };
   self->master_fd = -1;
@@ -310,14 +312,14 @@ process_new (const AgbLima *lima, const char *vm_name, const char *folder)
 AgbGuestProcess *
 agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec, GError **error)
 {
-  const char *folder = spec->cwd != NULL ? spec->cwd : AGB_GUEST_HOME;
   g_autofree char *config = NULL;
   g_autofree char *alias = agb_lima_ssh_alias (vm_name);
 
   if (!require_config (lima, vm_name, &config, error))
     return NULL;
-  LimaProcess *self = process_new (lima, vm_name, folder);
-  g_autofree char *command = remote_command (spec, folder, self->token);
+  LimaProcess *self = process_new (lima, vm_name);
+  /* Without a folder it starts where ssh logs in: its home, also in a guest that was adopted. */
+  g_autofree char *command = remote_command (spec, spec->cwd, self->token);
   /* ssh's own messages go where they cannot be taken for the command's. It opens the file by name. */
   g_autofree char *log = g_strdup_printf ("/proc/%d/fd/%d", (int)getpid (), self->log_fd);
   g_autoptr (GPtrArray) argv = ssh_argv (config);
