@@ -223,6 +223,11 @@ test_expect_success 'numbers of sync and rescue refs go on after gc and after cl
 	cd ..
 '
 
+test_expect_success 'a runtime that does not work here is no business of gc' '
+	mkdir broken && printf "#!/bin/sh\necho no namespaces >&2\nexit 1\n" >broken/bwrap && chmod +x broken/bwrap &&
+	expect_code 0 env PATH="$(pwd)/broken:$PATH" git agbranch gc && ! grep "no namespaces" err
+'
+
 test_expect_success 'an orphaned guest is a warning, and is left alone' '
 	"$AGB_BUILD/t/tools/guest-tool" create stray &&
 	expect_code 0 git agbranch gc --json &&

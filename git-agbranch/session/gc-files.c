@@ -197,9 +197,10 @@ agb_gc_warn_of_orphans (AgbGc *gc, AgbEnv *env, GHashTable *sessions)
     {
       g_autoptr (AgbRuntime) runtime = agb_runtime_new (names[i], env->settings, NULL);
       g_autoptr (GError) error = NULL;
+      g_autoptr (GError) unusable = NULL;
 
       /* One that does not work here is doctor's to report. */
-      if (runtime != NULL && runtime->klass->probe (runtime, NULL)
+      if (runtime != NULL && runtime->klass->probe (runtime, &unusable)
           && !runtime->klass->list (runtime, look_at_guest, &orphans, &error))
         agb_gc_warn_of_error (gc, error);
     }

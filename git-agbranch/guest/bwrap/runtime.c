@@ -478,6 +478,7 @@ bwrap_probe (AgbRuntime *runtime, GError **error)
   const char *argv[]
       = { "bwrap", "--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "true", NULL };
   AgbChildSpec child = { .argv = argv, .timeout_ms = AGB_TIMEOUT_QUICK };
+  g_autoptr (GError) reason = NULL;
 
   (void)runtime;
   if (program == NULL)
@@ -486,15 +487,16 @@ bwrap_probe (AgbRuntime *runtime, GError **error)
       agb_error_hint (error, "install the package bubblewrap");
       return FALSE;
     }
-  if (agb_child_check (&child, NULL, error))
+  if (agb_child_check (&child, NULL, &reason))
     return TRUE;
-  if (g_error_matches (*error, AGB_ERROR, AGB_ERROR_CHILD))
+  if (g_error_matches (reason, AGB_ERROR, AGB_ERROR_CHILD))
     {
-      (*error)->code = AGB_ERROR_RUNTIME;
-      agb_error_hint (error,
+      reason->code = AGB_ERROR_RUNTIME;
+      agb_error_hint (&reason,
                       "allow user namespaces: sysctl kernel.unprivileged_userns_clone "
                       "kernel.apparmor_restrict_unprivileged_userns user.max_user_namespaces");
     }
+  g_propagate_error (error, g_steal_pointer (&reason));
   return FALSE;
 }
 
