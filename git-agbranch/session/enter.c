@@ -142,7 +142,8 @@ stamp_used (AgbEntered *entered)
   g_autofree char *now = agb_time_now ();
   gint64 last = session->last_used_at != NULL ? agb_time_parse (session->last_used_at) : -1;
 
-  if (last < 0 || agb_time_parse (now) - last >= USED_STAMP_SECONDS)
+  /* Also when the clock was ahead. */
+  if (last < 0 || ABS (agb_time_parse (now) - last) >= USED_STAMP_SECONDS)
     agb_catalog_update_session (entered->catalog, session->name, NULL, "last_used_at", now, NULL);
 }
 

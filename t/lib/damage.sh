@@ -1,0 +1,20 @@
+# For t342x: damage and its repair.  Sourced after test-lib.sh.
+
+db () {
+	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "$@"
+}
+
+# repaired SESSION ACTION: `repair --all` did that for the session, a second one does nothing, doctor is
+# content, and the session works.
+repaired () {
+	expect_code 0 git agbranch repair --all --json -q &&
+	json_is ".[] | select(.session == \"$1\") | .action" "$2" &&
+	expect_code 0 git agbranch repair --all --json -q &&
+	json_is "map(.action) | unique | join(\",\")" noop &&
+	expect_code 0 git agbranch doctor --json -q &&
+	json_is ".messages | length" 0 &&
+	agent_commit "$1" file "after $2" &&
+	git agbranch sync "$1" -q >/dev/null &&
+	test "$(git rev-parse "agbranch/$1")" = "$(git agbranch run "$1" -- git rev-parse HEAD)" &&
+	repo_is_sound .
+}
