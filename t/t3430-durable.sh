@@ -7,14 +7,27 @@ strace -o /dev/null true 2>/dev/null || {
 	test_done
 }
 
-# (Not of open: strace would follow the keeper as long as it lives.)
 # traced VERB ARGS…: every rename, link, write and fsync of the verb and its children, into ../trace.
 traced () {
 	verb=$1
 	shift
+	rm -f ../trace &&
 	timeout -s KILL 60 strace -f -y -s 300 -o ../trace \
-		-e trace=rename,renameat,renameat2,link,linkat,write,pwrite64,fsync,fdatasync,mkdir,mkdirat \
+		-e trace=execve,rename,renameat,renameat2,link,linkat,write,pwrite64,fsync,fdatasync,mkdir,mkdirat \
 		"$AGB_BUILD/libexec/git-agbranch/git-agbranch-$verb" "$@" >../out 2>../err
+}
+
+# The same of a verb that leaves a sandbox running: strace is told to let go of it when the verb has ended.
+traced_open () {
+	traced "$@" &
+	tracer=$!
+	wait_until 50 is_over &&
+	pkill -INT -P "$(pgrep -P $tracer -x timeout || echo $tracer)" -x strace
+	wait $tracer
+	is_over
+}
+is_over () {
+	first=$(head -n 1 ../trace 2>/dev/null | cut -d" " -f1) && test -n "$first" && grep -q "^$first +++ exited with 0 +++" ../trace
 }
 
 # is_durable PATTERN: each file that was renamed to a path of PATTERN (an extended regular expression) was
@@ -65,6 +78,15 @@ test_expect_success 'set up' '
 	cd repo &&
 	git agbranch open one -q &&
 	git agbranch open two -q
+'
+
+test_expect_success 'open: the session refs, what the sandbox is made from, catalog' '
+	traced_open open traced &&
+	grep "session traced is running" ../out &&
+	is_durable "refs/agbranch/sessions/traced/(base|head)$" &&
+	is_durable "/state/bwrap/agbranch-traced/spec.json$" &&
+	catalog_is_durable &&
+	git agbranch close traced --discard --yes -q
 '
 
 test_expect_success 'sync: pack, bundle, refs, catalog' '
