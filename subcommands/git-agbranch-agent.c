@@ -9,6 +9,7 @@
 #include "session/agent-run.h"
 #include "session/attach.h"
 #include "session/provider.h"
+#include "subcommands/import-options.h"
 
 typedef struct {
   char *provider;
@@ -48,26 +49,6 @@ print_agent (AgbContext *ctx, const AgbSession *session, const char *status)
   agb_print_json (object, FALSE);
 }
 
-/* Credentials are the one thing here that a guest could carry away. */
-static gboolean
-confirm_imports (AgbContext *ctx, const AgentOptions *options, GPtrArray *files, GError **error)
-{
-  g_autoptr (GString) question = g_string_new ("give the guest");
-  gboolean yes = FALSE;
-
-  if (options->yes || !agb_provider_has_credentials (files))
-    return TRUE;
-  for (guint i = 0; i < files->len; i++)
-    g_string_append_printf (question, "%s ~/%s", i > 0 ? "," : "",
-                            ((const AgbProviderFile *)g_ptr_array_index (files, i))->path);
-  g_string_append (question, ", with credentials that whatever runs there can read?");
-  if (!agb_confirm (ctx, question->str, "confirm with --yes", &yes, error))
-    return FALSE;
-  if (!yes)
-    g_set_error_literal (error, AGB_ERROR, AGB_ERROR_ACTION, "not confirmed: nothing was done");
-  return yes;
-}
-
 static gboolean
 fill_request (AgbContext *ctx, const AgentOptions *options, AgbAgentRequest *request,
               GError **error)
@@ -86,9 +67,9 @@ fill_request (AgbContext *ctx, const AgentOptions *options, AgbAgentRequest *req
     return TRUE;
   if (request->profile == NULL)
     return FALSE;
-  request->imports
-      = agb_provider_choose (request->profile->name, (const char *const *)options->imports, error);
-  return request->imports != NULL && confirm_imports (ctx, options, request->imports, error);
+  request->imports = agb_choose_imports (
+      ctx, request->profile, (const char *const *)options->imports, options->yes, error);
+  return request->imports != NULL;
 }
 
 static gboolean

@@ -5,6 +5,7 @@
 #include "core/output.h"
 #include "core/paths.h"
 #include "session/base.h"
+#include "subcommands/import-options.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +28,9 @@ agb_open_entries (AgbOpenOptions *options, const GOptionEntry *own)
       "a variable for the agent, from here when no value is given", "<name>[=<value>]" },
     { "no-browser", 0, 0, G_OPTION_ARG_NONE, &options->no_browser,
       "do not tell the agent of the browser that its base has", NULL },
+    { "import", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->imports,
+      "give the agent files of its provider: settings, credentials, or one file", "<name>" },
+    { "yes", 'y', 0, G_OPTION_ARG_NONE, &options->yes, "import credentials without asking", NULL },
     { "detach", 'd', 0, G_OPTION_ARG_NONE, &options->detach, "do not attach to the agent", NULL },
     { "cpus", 0, 0, G_OPTION_ARG_STRING, &options->cpus, "processors", "<n>" },
     { "memory", 0, 0, G_OPTION_ARG_STRING, &options->memory, "memory (4GiB, 512M; 4 is 4GiB)",
@@ -59,6 +63,8 @@ agb_open_options_clear (AgbOpenOptions *options)
   g_free (options->agent);
   g_free (options->prompt);
   g_strfreev (options->env);
+  g_strfreev (options->imports);
+  g_clear_pointer (&options->import_files, g_ptr_array_unref);
   g_free (options->prompt_text);
   g_clear_pointer (&options->agent_env, g_ptr_array_unref);
 }
@@ -203,7 +209,16 @@ choose_agent (AgbOpenOptions *options, AgbContext *ctx, AgbSettings *settings,
       return FALSE;
     }
   request->prompt = options->prompt_text;
-  return TRUE;
+  if (options->imports == NULL)
+    return TRUE;
+  if (request->profile == NULL)
+    {
+      g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USER, "--import needs --agent");
+      return FALSE;
+    }
+  request->imports = options->import_files = agb_choose_imports (
+      ctx, request->profile, (const char *const *)options->imports, options->yes, error);
+  return request->imports != NULL;
 }
 
 /* A session in Lima needs a prepared base: on a terminal it can be prepared now. */

@@ -14,11 +14,14 @@ typedef struct {
   char *agent;
   char *prompt;
   char **env;
+  char **imports;
+  gboolean yes;
   gboolean detach;
   gboolean no_browser;
 
   char *prompt_text; /* private: what --prompt named */
   GPtrArray *agent_env;
+  GPtrArray *import_files;
 } AgbOpenOptions;
 
 /* The entries of a verb: OWN (ended) and those for OPTIONS.  The caller frees with g_free. */

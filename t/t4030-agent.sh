@@ -187,6 +187,52 @@ test_expect_success 'credentials need confirmation: exit 3 without a terminal' '
 	git agbranch agent stop one
 '
 
+test_expect_success 'open and launch take --import too, asked before anything is made' '
+	mkdir -p bin && printf "#!/bin/sh\nls -A ~/.claude; exec cat\n" >bin/claude && chmod 755 bin/claude &&
+	with_claude () {
+		PATH=$PWD/bin:$PATH git -c agbranch.bwrap.programs=claude agbranch "$@"
+	} &&
+	expect_code 3 with_claude open given -d --agent claude --import credentials &&
+	grep "confirm with --yes" err &&
+	expect_code 1 git agbranch show given &&
+	expect_code 1 with_claude launch given --import settings && grep "import needs --agent" err &&
+	expect_code 1 with_claude launch given -a claude --import ~/.ssh/id_rsa && grep "is nothing that" err &&
+	expect_code 0 with_claude open given -d --agent claude --import settings --import credentials --yes &&
+	expect_code 0 git agbranch show given --json &&
+	json_is ".imported_provider_files | sort | join(\" \")" "~/.claude/.credentials.json ~/.claude/CLAUDE.md ~/.claude/settings.json" &&
+	given_says () { git agbranch logs given --source=guest >log && grep -q "$1" log; } &&
+	wait_until 30 given_says "^.credentials.json" &&
+	git agbranch run given -- stat -c %a /home/agent/.claude/.credentials.json >mode && test "$(cat mode)" = 600 &&
+	git agbranch close given --discard --yes -q
+'
+
+test_expect_success 'what it asks at its first start is answered before, also beside settings that are there' '
+	git agbranch run one -- rm -f /home/agent/.claude.json &&
+	key=$(printf "sk-%040d" 7) &&
+	expect_code 0 git agbranch agent start -d -a claude --env "ANTHROPIC_API_KEY=$key" one &&
+	answered () { git agbranch run one -- cat /home/agent/.claude.json >answers; } &&
+	wait_until 30 answered &&
+	json_is .hasCompletedOnboarding true answers &&
+	json_is ".projects[\"/home/agent/workspaces/one/repo\"].hasTrustDialogAccepted" true answers &&
+	json_is ".customApiKeyResponses.approved | join(\" \")" 00000000000000000007 answers &&
+	git agbranch agent stop one &&
+	git agbranch run one -- sh -c "echo \"{\\\"mine\\\": 1}\" >~/.claude.json" &&
+	expect_code 0 git agbranch agent start -d -a claude one &&
+	trusts () { answered && test "$(jq -r .hasCompletedOnboarding answers)" = true; } &&
+	wait_until 30 trusts && json_is .mine 1 answers &&
+	git agbranch agent stop one
+'
+
+test_expect_success 'stop ends what the agent has put into the background, and nothing else' '
+	git agbranch run one -- sh -c "setsid sleep 1001 >/dev/null 2>&1 &" &&
+	expect_code 0 git agbranch agent start -d one -- sh -c "setsid sleep 1002 >/dev/null 2>&1 & exec cat" &&
+	has_process () { git agbranch run one -- pgrep -fx "sleep $1" >/dev/null; } &&
+	wait_until 30 has_process 1002 &&
+	expect_code 0 git agbranch agent stop one &&
+	! has_process 1002 && has_process 1001 &&
+	git agbranch run one -- pkill -fx "sleep 1001"
+'
+
 test_expect_success 'what was imported is nowhere in the state root but in the guest, and in no JSON' '
 	! grep -a planted-secret out err &&
 	! db .dump | grep planted-secret &&

@@ -13,6 +13,7 @@
 #include "session/journal.h"
 #include "session/lfs.h"
 #include "session/notes.h"
+#include "session/provider.h"
 #include "session/seed-folder.h"
 #include "session/submodules.h"
 #include "session/variables.h"
@@ -441,6 +442,10 @@ start_agent (Opening *opening, GError **error)
 {
   if (opening->command == NULL)
     return TRUE;
+  if (opening->request->imports != NULL
+      && !agb_provider_import (opening->env, opening->runtime, opening->session,
+                               opening->request->imports, error))
+    return FALSE;
   agb_note_missing_env (opening->env->progress, opening->request->profile,
                         opening->request->agent_env);
   return agb_agent_start (opening->runtime, opening->session, opening->request->profile,

@@ -29,6 +29,7 @@ typedef struct {
   const char *const
       *command; /* agent window's command instead of the profile's; or its extra arguments */
   const char *const *agent_env; /* "NAME=value", handed to the agent and stored nowhere */
+  GPtrArray *imports;           /* files of the provider (session/provider.h), NULL: none */
 } AgbOpenRequest;
 
 typedef struct {

@@ -560,7 +560,7 @@ static const struct AgbRuntimeClass bwrap_class = {
   .free = bwrap_free,
 };
 
-/* Those of the setting; it is unset: the agents that there are profiles for. */
+/* Those of the setting after its last "none"; it is unset: the agents that there are profiles for. */
 static char **
 host_programs (AgbSettings *settings)
 {
@@ -568,10 +568,13 @@ host_programs (AgbSettings *settings)
   const char *const *list
       = settings != NULL ? agb_settings_list (settings, "agbranch.bwrap.programs") : NULL;
 
-  if (list != NULL && *list != NULL && g_str_equal (*list, "none"))
-    return g_new0 (char *, 1);
   if (list != NULL && *list != NULL)
-    return g_strdupv ((char **)list);
+    {
+      for (const char *const *name = list; *name != NULL; name++)
+        if (g_str_equal (*name, "none"))
+          list = name + 1;
+      return g_strdupv ((char **)list);
+    }
   for (const AgbAgentProfile *profile = agb_agent_profiles (); profile->name != NULL; profile++)
     g_strv_builder_add (builder, profile->argv[0]);
   return g_strv_builder_end (builder);
