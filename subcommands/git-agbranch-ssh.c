@@ -31,6 +31,9 @@ become_ssh (const char *config_file, const char *host_alias, gboolean forward_ag
   g_ptr_array_add (argv, g_strdup ("-F"));
   g_ptr_array_add (argv, g_strdup (config_file));
   g_ptr_array_add (argv, g_strdup (forward_agent ? "-A" : "-a"));
+  /* The connection that is open was made without the agent: this one is made for it. */
+  if (forward_agent)
+    g_ptr_array_add (argv, g_strdup ("-oControlPath=none"));
   g_ptr_array_add (argv, g_strdup ("--"));
   g_ptr_array_add (argv, g_strdup (host_alias));
   for (; command != NULL && *command != NULL; command++)
