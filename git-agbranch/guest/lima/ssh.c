@@ -21,12 +21,18 @@
 #include <unistd.h>
 
 enum {
-  SIGNAL_TIMEOUT_MS = 5000,
+  SIGNAL_TIMEOUT_MS = 15000,
   SHORTEST_CONNECT_SECONDS = 2,
   LONGEST_CONNECT_SECONDS = 15,
   RETRY_PAUSE_MS = 100,
   SSH_FAILED = 255,
+  /* What fits into one variable (execve(2), MAX_ARG_STRLEN) beside its name. */
+  VARIABLES_MAX = 120 * 1024,
 };
+
+/* In which the variables for a command travel: sshd takes LC_* from clients on the usual distributions,
+ * and by provision/50-session.sh here.  Their values must be in nobody's argument list. */
+#define VARIABLES "LC_AGBRANCH_ENV"
 
 typedef struct {
   AgbGuestProcess process;
@@ -68,6 +74,39 @@ append_quoted (GString *text, const char *word)
   g_string_append (text, quoted);
 }
 
+static gboolean
+has_variables (const AgbExecSpec *spec)
+{
+  return spec->env != NULL && *spec->env != NULL;
+}
+
+/* The variables of SPEC as text for a shell, in the environment of ssh. */
+static gboolean
+add_variables (char ***envp, const AgbExecSpec *spec, GError **error)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  if (!has_variables (spec))
+    return TRUE;
+  for (const char *const *env = spec->env; *env != NULL; env++)
+    {
+      const char *value = strchr (*env, '=') + 1;
+      g_autofree char *quoted = agb_lima_quote (value);
+      g_string_append_printf (text, "export %.*s%s\n", (int)(value - *env), *env, quoted);
+    }
+  if (text->len > VARIABLES_MAX)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
+                   "variables of %" G_GSIZE_FORMAT
+                   " bytes are too many for a command, %d is the most",
+                   text->len, VARIABLES_MAX);
+      agb_error_hint (error, "bring a file in: git agbranch cp <file> <session>:<path>");
+      return FALSE;
+    }
+  *envp = g_environ_setenv (*envp, VARIABLES, text->str, TRUE);
+  return TRUE;
+}
+
 /* What the guest's shell is given: sshd takes one string, so every word is quoted.  The login
  * environment comes first; the shell stays (its traps let it outlive what ends the command, so that a
  * command that a signal ends still has a status; what the shell says about that is dropped). */
@@ -84,12 +123,16 @@ remote_command (const AgbExecSpec *spec, const char *folder, const char *token)
       append_quoted (text, folder);
       g_string_append (text, " || exit 255; ");
     }
-  g_string_append (text, "exec 3>&2 2>/dev/null; env");
-  g_string_append_printf (text, " AGBRANCH_EXEC=%s", token);
-  for (const char *const *env = spec->env; env != NULL && *env != NULL; env++)
-    append_quoted (text, *env);
+  if (has_variables (spec))
+    g_string_append (text,
+                     "test -n \"$" VARIABLES "\" || { echo 'agbranch: sshd in the guest takes "
+                     "no variables (AcceptEnv LC_*)' >&2; exit 255; }; ");
+  g_string_append_printf (text, "exec 3>&2 2>/dev/null; env AGBRANCH_EXEC=%s", token);
+  /* Not by this shell: it may be bash, to which some names are read-only (UID). */
+  if (has_variables (spec))
+    g_string_append (text, " sh -c 'eval \"$" VARIABLES "\"; unset " VARIABLES "; exec \"$@\"' sh");
   /* A program whose name has '=' in it would be taken for a variable. */
-  if (strchr (spec->argv[0], '=') != NULL)
+  else if (strchr (spec->argv[0], '=') != NULL)
     g_string_append (text, " sh -c 'exec \"$@\"' sh");
   for (const char *const *arg = spec->argv; *arg != NULL; arg++)
     append_quoted (text, *arg);
@@ -135,6 +178,34 @@ require_config (const AgbLima *lima, const char *vm_name, char **ret_config, GEr
   if (g_str_has_prefix (vm_name, "agbranch-"))
     agb_error_hint (error, "start it with: git agbranch start %s", vm_name + strlen ("agbranch-"));
   return FALSE;
+}
+
+/* SHARED: over the connection that Lima keeps, when it is there; else over one of its own. */
+static gboolean
+run_once (const AgbLima *lima, const char *vm_name, const char *const *argv, const void *input,
+          gsize input_length, gboolean shared, int connect_seconds, gint64 timeout_ms,
+          AgbChildResult *ret, GError **error)
+{
+  g_autofree char *limit = g_strdup_printf ("ConnectTimeout=%d", connect_seconds);
+  g_autofree char *config = NULL;
+  g_autofree char *alias = agb_lima_ssh_alias (vm_name);
+  g_autoptr (GString) command = g_string_new (NULL);
+
+  if (!require_config (lima, vm_name, &config, error))
+    return FALSE;
+  for (; *argv != NULL; argv++)
+    append_quoted (command, *argv);
+  g_autoptr (GPtrArray) words = ssh_argv (config);
+  add_words (words, "-o", "ControlMaster=no", "-o", "LogLevel=ERROR", "-o", limit, NULL);
+  if (!shared)
+    add_words (words, "-o", "ControlPath=none", NULL);
+  add_words (words, "--", alias, command->str, NULL);
+  g_ptr_array_add (words, NULL);
+  AgbChildSpec spec = { .argv = (const char *const *)words->pdata,
+                        .timeout_ms = timeout_ms,
+                        .input = input != NULL ? input : "",
+                        .input_length = input_length };
+  return agb_child_run (&spec, ret, error);
 }
 
 /* The first line that ssh wrote itself; NULL: none. */
@@ -196,7 +267,8 @@ process_signal (AgbGuestProcess *process, int signal_number)
   g_auto (AgbChildResult) result = { 0 };
 
   agb_interrupt_shield ();
-  agb_lima_ssh_once (self->lima, self->vm_name, argv, NULL, 0, SIGNAL_TIMEOUT_MS, &result, NULL);
+  run_once (self->lima, self->vm_name, argv, NULL, 0, TRUE, LONGEST_CONNECT_SECONDS,
+            SIGNAL_TIMEOUT_MS, &result, NULL);
   agb_interrupt_unshield ();
 }
 
@@ -263,7 +335,7 @@ open_terminal (const AgbExecSpec *spec, int *ret_master, int *ret_slave, GError 
 }
 
 static gboolean
-start_with_terminal (LimaProcess *self, AgbChildSpec *child, const AgbExecSpec *spec,
+start_with_terminal (LimaProcess *self, AgbChildSpec *child, const AgbExecSpec *spec, char ***envp,
                      GError **error)
 {
   agb_autofd int slave = -1;
@@ -271,8 +343,8 @@ start_with_terminal (LimaProcess *self, AgbChildSpec *child, const AgbExecSpec *
 
   if (!open_terminal (spec, &self->master_fd, &slave, error))
     return FALSE;
-  g_auto (GStrv) envp = g_environ_setenv (g_get_environ (), "TERM", term, TRUE);
-  child->envp = envp;
+  *envp = g_environ_setenv (*envp, "TERM", term, TRUE);
+  child->envp = *envp;
   child->stdin_fd = child->stdout_fd = child->stderr_fd = slave;
   if (!agb_child_start (child, FALSE, &self->child, error))
     return FALSE;
@@ -314,8 +386,9 @@ agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec
 {
   g_autofree char *config = NULL;
   g_autofree char *alias = agb_lima_ssh_alias (vm_name);
+  g_auto (GStrv) envp = g_get_environ ();
 
-  if (!require_config (lima, vm_name, &config, error))
+  if (!require_config (lima, vm_name, &config, error) || !add_variables (&envp, spec, error))
     return NULL;
   LimaProcess *self = process_new (lima, vm_name);
   /* Without a folder it starts where ssh logs in: its home, also in a guest that was adopted. */
@@ -329,42 +402,19 @@ agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec
   if (spec->forward_ssh_agent)
     /* The open connection was made without the agent: this one is made for it. */
     add_words (argv, "-o", "ControlPath=none", "-A", NULL);
+  if (has_variables (spec))
+    add_words (argv, "-o", "SendEnv=" VARIABLES, NULL);
   if (spec->tty)
     add_words (argv, "-tt", NULL);
   add_words (argv, "--", alias, command, NULL);
   g_ptr_array_add (argv, NULL);
 
-  AgbChildSpec child = { .argv = (const char *const *)argv->pdata };
-  if (spec->tty ? start_with_terminal (self, &child, spec, error)
+  AgbChildSpec child = { .argv = (const char *const *)argv->pdata, .envp = envp };
+  if (spec->tty ? start_with_terminal (self, &child, spec, &envp, error)
                 : start_with_pipes (self, &child, error))
     return &self->process;
   process_free (&self->process);
   return NULL;
-}
-
-static gboolean
-run_once (const AgbLima *lima, const char *vm_name, const char *const *argv, const void *input,
-          gsize input_length, int connect_seconds, gint64 timeout_ms, AgbChildResult *ret,
-          GError **error)
-{
-  g_autofree char *limit = g_strdup_printf ("ConnectTimeout=%d", connect_seconds);
-  g_autofree char *config = NULL;
-  g_autofree char *alias = agb_lima_ssh_alias (vm_name);
-  g_autoptr (GString) command = g_string_new (NULL);
-
-  if (!require_config (lima, vm_name, &config, error))
-    return FALSE;
-  for (; *argv != NULL; argv++)
-    append_quoted (command, *argv);
-  g_autoptr (GPtrArray) words = ssh_argv (config);
-  add_words (words, "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "LogLevel=ERROR",
-             "-o", limit, "--", alias, command->str, NULL);
-  g_ptr_array_add (words, NULL);
-  AgbChildSpec spec = { .argv = (const char *const *)words->pdata,
-                        .timeout_ms = timeout_ms,
-                        .input = input != NULL ? input : "",
-                        .input_length = input_length };
-  return agb_child_run (&spec, ret, error);
 }
 
 gboolean
@@ -372,8 +422,8 @@ agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *
                    const void *input, gsize input_length, gint64 timeout_ms, AgbChildResult *ret,
                    GError **error)
 {
-  return run_once (lima, vm_name, argv, input, input_length, LONGEST_CONNECT_SECONDS, timeout_ms,
-                   ret, error);
+  return run_once (lima, vm_name, argv, input, input_length, FALSE, LONGEST_CONNECT_SECONDS,
+                   timeout_ms, ret, error);
 }
 
 /* A fresh connection each time: the host's side of the forward accepts at once and then waits for the
@@ -390,7 +440,7 @@ agb_lima_ssh_wait (const AgbLima *lima, const char *vm_name, gint64 deadline_use
       g_auto (AgbChildResult) result = { 0 };
       g_autoptr (GError) problem = NULL;
 
-      if (run_once (lima, vm_name, argv, NULL, 0, seconds, 3000 * seconds, &result, &problem)
+      if (run_once (lima, vm_name, argv, NULL, 0, FALSE, seconds, 3000 * seconds, &result, &problem)
           && result.status == 0)
         return TRUE;
       if (agb_interrupted (error))
