@@ -12,11 +12,12 @@ lima_skip () {
 	test_done
 }
 
-# lima_tool: a limactl that runs here at all; root uses it as another user.
+# lima_tool [SCRIPT]: a limactl that runs here at all; root uses it as another user, who runs SCRIPT (this
+# test) anew.
 lima_tool () {
 	test -z "$AGB_LIMA_BIN" || PATH=$PATH:$AGB_LIMA_BIN
 	command -v limactl >/dev/null || lima_skip "limactl is not installed"
-	test "$(id -u)" != 0 || lima_as_user
+	test "$(id -u)" != 0 || lima_as_user "$@"
 	# A folder of Lima that is kept, with a base in it that is used again: AGB_LIMA_HOME.
 	export LIMA_HOME="${AGB_LIMA_HOME:-$HOME/.lima}"
 }
@@ -29,20 +30,21 @@ lima_user () {
 	getent passwd | awk -F: '$3 >= 1000 && $3 < 60000 && $6 ~ "^/home/" && $7 !~ /(nologin|false)$/ { print $1; exit }'
 }
 
-# This script anew as an ordinary user, in place of this process.
+# lima_as_user [SCRIPT]: this script anew as an ordinary user, in place of this process.
 lima_as_user () {
+	test $# -gt 0 || set -- "t/$(basename "$0")" --chain-lint
 	user=$(lima_user)
 	test -n "$user" || lima_skip "Lima does not run as root, and there is no ordinary user"
 	rm -rf "$TEST_TMP"
 	cd "$TEST_TOP" || exit 1
 	exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups \
 		env HARNESS_ACTIVE=1 HOME="$(getent passwd "$user" | cut -d: -f6)" USER="$user" LOGNAME="$user" \
-		AGB_BUILD="$AGB_BUILD" sh "t/$(basename "$0")" --chain-lint
+		AGB_BUILD="$AGB_BUILD" sh "$@"
 }
 
-# lima_machine: settings for a machine that boots here: the cached image, small, emulated when need be.
-lima_machine () {
-	lima_tool
+# lima_settings [SCRIPT]: a machine that boots here: the cached image, small, emulated when need be.
+lima_settings () {
+	lima_tool "$@"
 	command -v qemu-system-x86_64 >/dev/null || lima_skip "QEMU is not installed"
 	test -f "$AGB_LIMA_IMAGE/image.qcow2" ||
 		lima_skip "no guest image: make one with t/lima/make-image.sh, or name it in AGB_LIMA_IMAGE"
@@ -55,17 +57,26 @@ lima_machine () {
 	git config --global agbranch.cpus 1
 	git config --global agbranch.memory 1GiB
 	git config --global agbranch.disk 8GiB
-	cleanup lima_remove_everything
 }
 
-# What a failed test left running goes with it.
+# lima_machine: the same for a test, and nothing of it is left at its end.
+lima_machine () {
+	lima_settings
+	# Also after a failure, and before the trash goes, in which Lima's folder may be.
+	trap 'code=$?; lima_remove_everything; (exit "$code"); die' EXIT
+}
+
+# What a failed test left running goes with it; in a folder of Lima that is kept only the base stays.
 lima_remove_everything () {
-	for name in $(limactl list --format '{{.Name}}' 2>/dev/null); do
+	for dir in "$LIMA_HOME"/agbranch-*; do
+		name=${dir##*/}
 		case $AGB_LIMA_HOME,$name in
+		*,agbranch-\*) break ;;
 		?*,agbranch-base-linux) continue ;;
 		esac
 		limactl unprotect "$name" >/dev/null 2>&1
-		limactl delete --force "$name" >/dev/null 2>&1
+		limactl delete --force "$name" >/dev/null 2>&1 || rm -rf "$dir"
 	done
+	rm -f "$LIMA_HOME"/_agbranch/sessions/*.json
 	test_remove_everything
 }
