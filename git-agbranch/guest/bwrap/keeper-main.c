@@ -349,6 +349,7 @@ start_sandbox (Keeper *keeper, GError **error)
     .execd = keeper->mounts.execd,
     .memory = keeper->mounts.memory,
     .own_network = !keeper->has_network,
+    .pinned = keeper->limits.pinned,
     .limits = (const char *const *)keeper->limits.execd_limits,
   };
   if (!agb_bwrap_sandbox_start (&sandbox, keeper->listener, set_up_child, keeper, &keeper->bwrap,

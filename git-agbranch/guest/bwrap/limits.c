@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define CGROUP_TOP "/sys/fs/cgroup"
+#define CGROUP_TOP_VARIABLE "AGB_CGROUP_TOP" /* another mount, for tests */
 
 enum {
   CPU_PERIOD_USEC = 100000,
@@ -34,6 +36,14 @@ agb_bwrap_limits_clear (AgbBwrapLimits *limits)
   g_clear_pointer (&limits->execd_limits, g_strfreev);
   g_clear_pointer (&limits->words, g_free);
   g_clear_pointer (&limits->note, g_free);
+}
+
+static const char *
+cgroup_top (void)
+{
+  const char *named = g_getenv (CGROUP_TOP_VARIABLE);
+
+  return named != NULL ? named : CGROUP_TOP;
 }
 
 static gboolean
@@ -104,7 +114,7 @@ static char *
 make_v1_group (Plan *plan, const char *controller)
 {
   g_autofree char *own = own_group (controller);
-  g_autofree char *parent = g_build_filename (CGROUP_TOP, controller, own, NULL);
+  g_autofree char *parent = g_build_filename (cgroup_top (), controller, own, NULL);
 
   if (own == NULL || access (parent, W_OK) != 0)
     return NULL;
@@ -145,7 +155,7 @@ use_v2 (Plan *plan)
   const AgbBwrapSpec *spec = plan->spec;
   g_autofree char *own = own_group ("");
   g_autofree char *own_parent = own != NULL ? g_path_get_dirname (own) : NULL;
-  g_autofree char *parent = g_build_filename (CGROUP_TOP, own_parent, NULL);
+  g_autofree char *parent = g_build_filename (cgroup_top (), own_parent, NULL);
   g_autofree char *group = g_build_filename (parent, plan->name, NULL);
   g_autofree char *cpu
       = g_strdup_printf ("%" G_GINT64_FORMAT " %d", spec->cpus * CPU_PERIOD_USEC, CPU_PERIOD_USEC);
@@ -162,6 +172,24 @@ use_v2 (Plan *plan)
     write_value (group, "memory.swap.max", "0");
   plan->processes = write_number (group, "pids.max", (guint64)spec->pids);
   plan->cpu = spec->cpus > 0 && write_value (group, "cpu.max", cpu);
+}
+
+/* Without a control group: so many of the processors that we may use ourselves, from a random one on, so
+ * that sandboxes do not share the first. */
+static gboolean
+pin (gint64 cpus, AgbBwrapLimits *limits)
+{
+  cpu_set_t allowed;
+
+  CPU_ZERO (&limits->processors);
+  if (sched_getaffinity (0, sizeof allowed, &allowed) != 0)
+    return FALSE; /* more processors than a cpu_set_t has */
+  int first = g_random_int_range (0, CPU_SETSIZE);
+  for (int i = 0; i < CPU_SETSIZE && CPU_COUNT (&limits->processors) < cpus; i++)
+    if (CPU_ISSET ((first + i) % CPU_SETSIZE, &allowed))
+      CPU_SET ((first + i) % CPU_SETSIZE, &limits->processors);
+  limits->pinned = TRUE;
+  return TRUE;
 }
 
 static char **
@@ -212,10 +240,14 @@ agb_bwrap_limits_prepare (const AgbBwrapSpec *spec, const char *state_root, AgbB
   Plan plan
       = { .spec = spec, .state_root = state_root, .name = name, .made = made, .limits = &limits };
 
-  if (g_file_test (CGROUP_TOP "/cgroup.controllers", G_FILE_TEST_EXISTS))
+  g_autofree char *version_2 = g_build_filename (cgroup_top (), "cgroup.controllers", NULL);
+
+  if (g_file_test (version_2, G_FILE_TEST_EXISTS))
     use_v2 (&plan);
   else
     use_v1 (&plan);
+  if (!plan.cpu && spec->cpus > 0)
+    plan.cpu = pin (spec->cpus, &limits);
   limits.execd_limits = execd_limits (&plan);
   limits.note = describe (&plan);
   /* Processes are counted for the whole sandbox either way. */
@@ -239,7 +271,8 @@ agb_bwrap_limits_join (const AgbBwrapLimits *limits)
   for (guint i = 0; i < limits->join_fds->len; i++)
     if (write (g_array_index (limits->join_fds, int, i), "0", 1) != 1)
       return FALSE;
-  return TRUE;
+  return !limits->pinned
+         || sched_setaffinity (0, sizeof limits->processors, &limits->processors) == 0;
 }
 
 /* cpuacct.usage of version 1 is in nanoseconds, usage_usec in cpu.stat of version 2 in microseconds. */
@@ -267,7 +300,7 @@ agb_bwrap_limits_cpu_usec (const char *state_root, const char *vm_name)
   gint64 usec = -1;
 
   for (char **group = groups; *group != NULL && usec < 0; group++)
-    if (g_str_has_prefix (*group, CGROUP_TOP "/"))
+    if (g_str_has_prefix (*group, cgroup_top ()))
       usec = group_cpu_usec (*group);
   return usec;
 }
@@ -290,7 +323,7 @@ agb_bwrap_limits_remove (const char *state_root, const char *vm_name)
     return;
   g_auto (GStrv) groups = g_strsplit (text, "\n", -1);
   for (char **group = groups; *group != NULL; group++)
-    if (g_str_has_prefix (*group, CGROUP_TOP "/"))
+    if (g_str_has_prefix (*group, cgroup_top ()))
       remove_group (*group);
   unlink (path);
 }

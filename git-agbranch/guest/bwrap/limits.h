@@ -1,16 +1,20 @@
 /* How cpu, memory, processes and disk of a sandbox are limited.
  *
  * By control groups (version 1 or 2) where we may make them: then the kernel counts the whole sandbox.
- * Otherwise by rlimits that execd sets inside: processes are still counted for the whole sandbox (its
- * user namespace has counters of its own), memory and file size only for each process. */
+ * Otherwise the sandbox gets as many processors as it may have, and rlimits that execd sets inside:
+ * processes are still counted for the whole sandbox (its user namespace has counters of its own), memory
+ * and file size only for each process. */
 #pragma once
 
 #include <glib.h>
+#include <sched.h>
 
 #include "guest/bwrap/folder.h"
 
 typedef struct {
-  GArray *join_fds;    /* cgroup.procs files, for agb_bwrap_limits_join */
+  GArray *join_fds; /* cgroup.procs files, for agb_bwrap_limits_join */
+  gboolean pinned;  /* to these processors; the sandbox must not be able to change it */
+  cpu_set_t processors;
   char **execd_limits; /* arguments of execd */
   char *words;         /* "cpu memory pids disk", each enforced, advisory or none */
   char *note;          /* what cannot be kept although the user asked; NULL: nothing */

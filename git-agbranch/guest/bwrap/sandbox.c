@@ -295,7 +295,7 @@ add_everything (Arguments *arguments, const AgbBwrapSandbox *sandbox, int status
 {
   const char *image = sandbox->spec->image != NULL ? sandbox->spec->image : "/";
   g_autofree char *status = g_strdup_printf ("%d", status_fd);
-  int filter_fd = agb_bwrap_seccomp_fd (&arguments->error);
+  int filter_fd = agb_bwrap_seccomp_fd (sandbox->pinned, &arguments->error);
   g_autofree char *filter = g_strdup_printf ("%d", filter_fd);
 
   if (filter_fd < 0)

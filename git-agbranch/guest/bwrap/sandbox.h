@@ -17,6 +17,7 @@ typedef struct {
   const char *execd;
   const char *memory;   /* AgbBwrapMounts.memory */
   gboolean own_network; /* bwrap makes an empty network namespace; otherwise SETUP has made one */
+  gboolean pinned;      /* see seccomp.h */
   const char *const *limits; /* arguments of execd, "processes=4096" */
 } AgbBwrapSandbox;
 

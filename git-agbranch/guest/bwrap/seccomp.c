@@ -151,12 +151,12 @@ static int
 refuse_sockets (scmp_filter_ctx filter)
 {
   int rc = seccomp_rule_add (filter, SCMP_ACT_ERRNO (EAFNOSUPPORT), SCMP_SYS (socket), 1,
-                             SCMP_A0 (SCMP_CMP_GT, AF_NETLINK));
+                             SCMP_A0 (SCMP_CMP_GT, AF_NETLINK, 0));
 
   for (scmp_datum_t family = 0; rc == 0 && family < AF_NETLINK; family++)
     if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
       rc = seccomp_rule_add (filter, SCMP_ACT_ERRNO (EAFNOSUPPORT), SCMP_SYS (socket), 1,
-                             SCMP_A0 (SCMP_CMP_EQ, family));
+                             SCMP_A0 (SCMP_CMP_EQ, family, 0));
   return rc;
 }
 
@@ -176,7 +176,7 @@ refuse_personalities (scmp_filter_ctx filter)
 }
 
 int
-agb_bwrap_seccomp_fd (GError **error)
+agb_bwrap_seccomp_fd (gboolean pinned, GError **error)
 {
   agb_autofd int fd = memfd_create ("seccomp", MFD_CLOEXEC);
   scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ALLOW);
@@ -187,6 +187,8 @@ agb_bwrap_seccomp_fd (GError **error)
     rc = seccomp_attr_set (filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO (ENOSYS));
   if (rc == 0)
     rc = refuse_calls (filter);
+  if (rc == 0 && pinned)
+    rc = seccomp_rule_add (filter, SCMP_ACT_ERRNO (EPERM), SCMP_SYS (sched_setaffinity), 0);
   if (rc == 0)
     rc = refuse_namespaces (filter);
   if (rc == 0)

@@ -1,0 +1,146 @@
+#!/bin/sh
+test_description='sandbox: limits where there are no control groups, and with those of version 2'
+. ./t/lib/test-lib.sh
+
+tool=$AGB_BUILD/t/tools/guest-tool
+
+in_guest () {
+	session=$1
+	shift
+	"$tool" exec "$session" "$@" </dev/null
+}
+
+# Busy processes, more than processors; prints the seconds of cpu that they had together in one second.
+cat >busy.py <<-\EOF
+	import os, time
+	end = time.monotonic() + 1
+	for i in range(4):
+	    if os.fork() == 0:
+	        while time.monotonic() < end:
+	            pass
+	        os._exit(0)
+	for i in range(4):
+	    os.wait()
+	used = os.times()
+	print("%.2f" % (used.children_user + used.children_system))
+EOF
+
+# Nothing is below this one, as for an ordinary user to whom no part of the tree was given.
+AGB_CGROUP_TOP=$TEST_TMP/none
+export AGB_CGROUP_TOP
+
+test_expect_success 'without control groups the processors are the limit, and status says so' '
+	"$tool" create p cpus=1 memory=256M && "$tool" start p 2>note &&
+	expect_code 0 "$tool" status p &&
+	grep "^running cpu=enforced memory=advisory pids=enforced disk=" out &&
+	! grep "cpus not at all" note &&
+	test "$(in_guest p nproc)" = 1
+'
+
+test_expect_success 'four busy processes do not get more than that' '
+	"$tool" exec p sh -c "cat >busy.py" <busy.py &&
+	expect_code 0 in_guest p python3 busy.py &&
+	awk "{ exit !(\$1 < 1.3) }" out
+'
+
+test_expect_success 'the guest cannot give itself other processors' '
+	expect_code 1 in_guest p python3 -c "import os; os.sched_setaffinity(0, range(os.cpu_count()))" &&
+	grep "PermissionError" err &&
+	test "$(in_guest p nproc)" = 1
+'
+
+test_expect_success 'a second start of it, and what is started later, has the same limit' '
+	"$tool" stop p && "$tool" start p 2>/dev/null &&
+	test "$(in_guest p sh -c "nproc & wait")" = 1 &&
+	"$tool" destroy p p.1
+'
+
+# Version 2: the mount that is there, else one of our own.
+mount=$(findmnt -rno TARGET -t cgroup2 2>/dev/null | head -n 1)
+mounted=
+if test -z "$mount" && test "$(id -u)" = 0 && mkdir cgroup2 && mount -t cgroup2 none "$(pwd)/cgroup2" 2>/dev/null; then
+	mount=$(pwd)/cgroup2 mounted=t
+fi
+parent=$mount/agbt-$$
+if test -n "$mount" && mkdir "$parent" 2>/dev/null; then
+	mkdir "$parent/caller"
+	for controller in memory pids cpu; do
+		if grep -qw "$controller" "$parent/cgroup.controllers"; then
+			test_set_prereq "CGROUP2_$controller"
+		else
+			say "# the controller $controller is not of version 2 here: what is written to it is not tested"
+		fi
+	done
+	test_set_prereq CGROUP2
+elif test -n "$AGB_NO_SKIP" && test "$(id -u)" = 0; then
+	error 'no control groups of version 2, and AGB_NO_SKIP is set'
+fi
+AGB_CGROUP_TOP=$mount
+
+# from_group COMMAND…: run in the group of the caller.
+from_group () {
+	sh -c 'echo 0 >"$0/cgroup.procs" && exec "$@"' "$parent/caller" "$@"
+}
+group_of () {
+	find "$parent" -mindepth 1 -maxdepth 1 -name "agbranch-*-agbranch-$1"
+}
+# is_in_group COMMAND: a process of that name is in the group of g.
+is_in_group () {
+	pids=$(cat "$(group_of g)/cgroup.procs") &&
+	for pid in $pids; do cat "/proc/$pid/comm"; done | grep -qx "$1"
+}
+is_down () {
+	! "$tool" status g | grep -q "^running"
+}
+
+test_expect_success CGROUP2 'the sandbox, and all that is started in it, is in a group beside the one of its caller' '
+	from_group "$tool" create g cpus=1 memory=256M pids=200 && from_group "$tool" start g 2>/dev/null &&
+	test -d "$(group_of g)" &&
+	{ from_group "$tool" exec g sleep 1000 </dev/null >/dev/null 2>&1 & } &&
+	wait_until 20 is_in_group sleep &&
+	grep -q . "$parent/caller/cgroup.procs"
+'
+
+test_expect_success CGROUP2 'what a controller does not keep is not called enforced' '
+	expect_code 0 "$tool" status g &&
+	grep "^running cpu=enforced " out &&
+	if grep -qw memory "$parent/cgroup.controllers"; then grep "memory=enforced" out; else grep "memory=advisory" out; fi
+'
+
+test_expect_success CGROUP2,CGROUP2_memory 'memory.max' '
+	test "$(cat "$(group_of g)/memory.max")" = 268435456
+'
+test_expect_success CGROUP2,CGROUP2_pids 'pids.max' '
+	test "$(cat "$(group_of g)/pids.max")" = 200
+'
+test_expect_success CGROUP2,CGROUP2_cpu 'cpu.max' '
+	test "$(cat "$(group_of g)/cpu.max")" = "100000 100000"
+'
+
+test_expect_success CGROUP2 'the kernel can end all of it at once, and it comes back with start' '
+	if test -e "$(group_of g)/cgroup.kill"; then
+		echo 1 >"$(group_of g)/cgroup.kill"
+	else
+		kill -KILL $(cat "$(group_of g)/cgroup.procs")
+	fi &&
+	wait_until 20 is_down &&
+	from_group "$tool" start g 2>/dev/null &&
+	expect_code 0 in_guest g true &&
+	test "$(group_of g | wc -l)" = 1
+'
+
+test_expect_success CGROUP2 'the group of a killed keeper is used again' '
+	pkill -KILL -f -- "agbranch-keeper $AGBRANCH_STATE_ROOT agbranch-g" &&
+	wait_until 20 is_down &&
+	from_group "$tool" start g 2>/dev/null &&
+	expect_code 0 in_guest g true &&
+	test "$(group_of g | wc -l)" = 1
+'
+
+test_expect_success CGROUP2 'no group is left' '
+	expect_code 0 "$tool" destroy g g.1 &&
+	test -z "$(group_of g)" && wait_until 20 rmdir "$parent/caller" && rmdir "$parent" && no_process_left
+'
+test -z "$mounted" || umount "$mount"
+
+test_done
