@@ -1,0 +1,362 @@
+#include "guest/lima/base.h"
+
+#include "core/error.h"
+#include "core/fault.h"
+#include "core/interrupt.h"
+#include "core/io.h"
+#include "core/json.h"
+#include "core/process.h"
+#include "core/time.h"
+#include "core/trace.h"
+#include "guest/lima/host.h"
+#include "guest/lima/machine.h"
+#include "guest/lima/provision.h"
+#include "guest/lima/template.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SNAPSHOT_TIMEOUT_MS = 3 * 60 * 1000, CREATE_TIMEOUT_MS = 30 * 60 * 1000 };
+
+/* One build under way. */
+typedef struct {
+  const AgbLima *lima;
+  AgbSettings *settings;
+  const AgbBaseSpec *spec;
+  AgbProgress *progress;
+  AgbBaseRecord *record; /* of the name it is built under */
+  char *next;
+  char *log;
+  cJSON *steps;
+  gint64 deadline;
+  gint64 started;
+} Build;
+
+static void
+build_clear (Build *build)
+{
+  agb_base_record_free (build->record);
+  g_free (build->next);
+  g_free (build->log);
+  cJSON_Delete (build->steps);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Build, build_clear)
+
+static gint64
+left_ms (const Build *build)
+{
+  return MAX (agb_deadline_left_ms (build->deadline), 1);
+}
+
+/* The machine of the base there is, with an empty disk on its image. */
+static gboolean
+create_from_base (Build *build, GError **error)
+{
+  g_autofree char *config = agb_lima_path (build->lima, build->next, "ssh.config");
+  g_autoptr (AgbLock) lock = agb_lima_lock (build->lima->home, "base", error);
+
+  if (lock == NULL || !agb_lima_delete (build->lima, build->next, error)
+      || !agb_limactl (build->lima, MIN (left_ms (build), CREATE_TIMEOUT_MS), NULL, error, "clone",
+                       build->spec->name, build->next, NULL)
+      || !agb_lima_new_overlay (build->lima, build->next, build->spec->update_image,
+                                build->record->disk_bytes, error))
+    return FALSE;
+  if (unlink (config) != 0 && errno != ENOENT)
+    return agb_error_set_errno (error, errno, "remove", config);
+  return TRUE;
+}
+
+static gboolean
+create_instance (Build *build, GError **error)
+{
+  if (build->spec->update_image != NULL)
+    return create_from_base (build, error);
+
+  const AgbTemplateSpec machine = { .cpus = build->spec->cpus,
+                                    .memory_bytes = build->spec->memory_bytes,
+                                    .disk_bytes = build->spec->disk_bytes,
+                                    .tcg = build->lima->tcg };
+  g_autofree char *text = agb_template_render (&machine, build->settings, error);
+  g_autofree char *file = agb_lima_record_path (build->lima->home, "template.yaml", NULL);
+  g_autofree char *name = g_strconcat ("--name=", build->next, NULL);
+
+  if (text == NULL || !agb_lima_delete (build->lima, build->next, error)
+      || !agb_file_replace (file, text, strlen (text), 0600, error)
+      || !agb_fault_point ("base: create", error))
+    return FALSE;
+  agb_trace ("lima template:\n%s", text);
+  return agb_limactl (build->lima, MIN (left_ms (build), CREATE_TIMEOUT_MS), NULL, error, "create",
+                      name, file, NULL);
+}
+
+static gboolean
+boot (Build *build, GError **error)
+{
+  return agb_lima_cold_start (build->lima, build->next,
+                              MIN (left_ms (build), build->lima->start_timeout_ms), error);
+}
+
+static gboolean
+provision (Build *build, GError **error)
+{
+  return agb_provision_run (build->lima, build->settings, build->next, build->spec->flavour,
+                            build->spec->update_image != NULL, build->log, build->deadline,
+                            build->progress, build->steps, error);
+}
+
+static gboolean
+probe (Build *build, GError **error)
+{
+  g_autoptr (cJSON) versions = NULL;
+  g_autoptr (cJSON) agents = NULL;
+
+  if (!agb_provision_probe (build->lima, build->settings, build->next, build->spec->flavour,
+                            &versions, &agents, error))
+    return FALSE;
+  build->record->versions_json = agb_json_print (versions, FALSE);
+  build->record->agents_json = agb_json_print (agents, FALSE);
+  return TRUE;
+}
+
+static gboolean
+seal (Build *build, GError **error)
+{
+  AgbBaseRecord *record = build->record;
+  g_autoptr (AgbLimaInstance) instance = NULL;
+  struct stat status;
+
+  if (!agb_provision_seal (build->lima, build->next, error)
+      || !agb_lima_stop (build->lima, build->next, FALSE, error))
+    return FALSE;
+  instance = agb_lima_find (build->lima, build->next, error);
+  if (instance == NULL)
+    {
+      if (error != NULL && *error == NULL)
+        g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "instance '%s' is gone", build->next);
+      return FALSE;
+    }
+  if (!agb_lima_can_overlay (build->lima, instance))
+    {
+      g_clear_pointer (&record->image, g_free);
+      record->warm_reason
+          = g_strdup_printf ("the driver '%s' has no saved states", instance->vm_type);
+      return TRUE;
+    }
+  if (!agb_lima_seal_disk (build->lima, build->next, record->image, record->disk_bytes, error))
+    return FALSE;
+  g_autofree char *image = agb_lima_record_path (build->lima->home, "images", record->image);
+  if (stat (image, &status) != 0)
+    return agb_error_set_errno (error, errno, "look at", image);
+  record->image_bytes = status.st_size;
+  return TRUE;
+}
+
+/* Boot INSTANCE, save its running state in its disk, stop it. */
+static gboolean
+save_state (const AgbLima *lima, const char *instance, gint64 timeout_ms, GError **error)
+{
+  g_autofree char *list = NULL;
+
+  if (!agb_lima_cold_start (lima, instance, MIN (timeout_ms, lima->start_timeout_ms), error))
+    return FALSE;
+  gboolean saved = agb_limactl (lima, SNAPSHOT_TIMEOUT_MS, NULL, error, "snapshot", "create",
+                                instance, "--tag", AGB_LIMA_WARM_TAG, NULL)
+                   && agb_limactl (lima, SNAPSHOT_TIMEOUT_MS, &list, error, "snapshot", "list",
+                                   instance, NULL);
+  if (saved && strstr (list, AGB_LIMA_WARM_TAG) == NULL)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "Lima saved no state of '%s'", instance);
+      saved = FALSE;
+    }
+  if (saved)
+    return agb_lima_stop (lima, instance, FALSE, error);
+  agb_interrupt_shield ();
+  agb_lima_stop (lima, instance, TRUE, NULL);
+  agb_interrupt_unshield ();
+  return FALSE;
+}
+
+/* Without a saved state a base is whole, its sessions only start slower. */
+static gboolean
+warm_up (const AgbLima *lima, const char *instance, AgbBaseRecord *record, gint64 timeout_ms,
+         AgbProgress *progress, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+
+  g_clear_pointer (&record->warm_reason, g_free);
+  record->warm = save_state (lima, instance, timeout_ms, &problem);
+  if (record->warm)
+    return TRUE;
+  if (g_error_matches (problem, AGB_ERROR, AGB_ERROR_INTERRUPTED))
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+  g_autofree char *message = NULL;
+  agb_error_split (problem, &message, NULL);
+  record->warm_reason = g_strdup (message);
+  agb_progress_warn (progress, "no warm starts from '%s': %s", record->name, message);
+  return TRUE;
+}
+
+static gboolean
+warm (Build *build, GError **error)
+{
+  AgbBaseRecord *record = build->record;
+
+  if (record->image == NULL)
+    return TRUE;
+  if (!build->spec->warm)
+    {
+      record->warm_reason = g_strdup ("agbranch.lima.warm is off");
+      return TRUE;
+    }
+  return warm_up (build->lima, build->next, record, left_ms (build), build->progress, error);
+}
+
+/* Put the built instance in the place of the older one.  Killed in between, the record of the name says
+ * "preparing": the next prepare begins anew. */
+static gboolean
+publish (Build *build, GError **error)
+{
+  const AgbLima *lima = build->lima;
+  const char *name = build->spec->name;
+  g_autoptr (AgbLock) lock = agb_lima_lock (lima->home, "base", error);
+  AgbBaseRecord *record = build->record;
+
+  if (lock == NULL)
+    return FALSE;
+  g_free (record->name);
+  record->name = g_strdup (name);
+  if (!agb_base_record_save (lima->home, record, error)
+      || !agb_fault_point ("base: replace", error))
+    return FALSE;
+  if (agb_lima_exists (lima, name))
+    {
+      /* A half-made one cannot be unprotected, and need not be. */
+      agb_limactl (lima, AGB_TIMEOUT_QUICK, NULL, NULL, "unprotect", name, NULL);
+      if (!agb_lima_delete (lima, name, error))
+        return FALSE;
+    }
+  if (!agb_limactl (lima, AGB_TIMEOUT_QUICK * 3, NULL, error, "rename", build->next, name, NULL)
+      || !agb_limactl (lima, AGB_TIMEOUT_QUICK, NULL, error, "protect", name, NULL))
+    return FALSE;
+  g_free (record->state);
+  record->state = g_strdup (AGB_BASE_PREPARED);
+  g_clear_pointer (&record->owner, g_free);
+  record->prepared_at = agb_time_now ();
+  record->duration_ms = (g_get_monotonic_time () - build->started) / 1000;
+  record->steps_json = agb_json_print (build->steps, FALSE);
+  return agb_base_record_save (lima->home, record, error)
+         && agb_lima_record_remove (lima->home, "bases", build->next, error)
+         && agb_lima_images_collect (lima->home, FALSE, NULL, error);
+}
+
+static const struct {
+  const char *name;
+  const char *phase;
+  gboolean (*run) (Build *build, GError **error);
+} build_steps[] = {
+  { "create", "making the machine of the base", create_instance },
+  { "boot", "booting it", boot },
+  { NULL, NULL, provision },
+  { "probe", "looking at what it has", probe },
+  { "seal", "sealing it", seal },
+  { "warm", "saving a running state for warm starts", warm },
+  { "publish", "putting it in place", publish },
+};
+
+static AgbBaseRecord *
+new_record (const Build *build, GError **error)
+{
+  const AgbBaseSpec *spec = build->spec;
+  g_autoptr (AgbBaseRecord) record = g_new0 (AgbBaseRecord, 1);
+  AgbProcessId self;
+
+  agb_process_self (&self);
+  record->name = g_strdup (build->next);
+  record->state = g_strdup (AGB_BASE_PREPARING);
+  record->owner = agb_process_format (&self);
+  record->flavour = g_strdup (spec->flavour);
+  record->fingerprint = agb_base_fingerprint (build->settings, spec->flavour, error);
+  record->image
+      = g_strdup_printf ("%s-%08x%08x.qcow2", spec->name, g_random_int (), g_random_int ());
+  record->cpus = spec->cpus;
+  record->memory_bytes = spec->memory_bytes;
+  record->disk_bytes = spec->disk_bytes;
+  record->api = AGB_LIMA_API;
+  record->started_at = agb_time_now ();
+  return record->fingerprint != NULL ? g_steal_pointer (&record) : NULL;
+}
+
+/* After an error: nothing of the half-built one stays, except when it had begun to take the name. */
+static void
+abandon (Build *build)
+{
+  agb_interrupt_shield ();
+  if (agb_lima_delete (build->lima, build->next, NULL)
+      && !g_str_equal (build->record->name, build->spec->name)
+      && agb_lima_record_remove (build->lima->home, "bases", build->next, NULL))
+    agb_lima_images_collect (build->lima->home, FALSE, NULL, NULL);
+  agb_interrupt_unshield ();
+}
+
+gboolean
+agb_base_build (const AgbLima *lima, AgbSettings *settings, const AgbBaseSpec *spec,
+                AgbProgress *progress, AgbBaseRecord **ret, GError **error)
+{
+  g_auto (Build) build = { .lima = lima, .settings = settings, .spec = spec, .progress = progress };
+  g_autofree char *log = g_strconcat (spec->name, "-provision.log", NULL);
+
+  build.started = g_get_monotonic_time ();
+  build.deadline = agb_deadline_in (spec->timeout_ms);
+  build.next = g_strconcat (spec->name, "-next", NULL);
+  build.log = agb_lima_record_path (lima->home, log, NULL);
+  build.steps = cJSON_CreateArray ();
+  build.record = new_record (&build, error);
+  if (build.record == NULL || !agb_lima_check_path (lima, build.next, error)
+      || !agb_lima_check_memory ((guint64)spec->memory_bytes, error)
+      || !agb_base_record_save (lima->home, build.record, error))
+    return FALSE;
+  for (gsize i = 0; i < G_N_ELEMENTS (build_steps); i++)
+    {
+      gint64 started = g_get_monotonic_time ();
+      if (build_steps[i].phase != NULL)
+        agb_progress_phase (progress, build_steps[i].phase);
+      if (agb_interrupted (error) || !build_steps[i].run (&build, error))
+        {
+          abandon (&build);
+          return FALSE;
+        }
+      if (build_steps[i].name != NULL)
+        agb_provision_add_step (build.steps, build_steps[i].name, started);
+    }
+  agb_progress_phase (progress, NULL);
+  *ret = g_steal_pointer (&build.record);
+  return TRUE;
+}
+
+gboolean
+agb_base_warm (const AgbLima *lima, AgbBaseRecord *record, gint64 timeout_ms, AgbProgress *progress,
+               GError **error)
+{
+  g_autoptr (AgbLock) lock = agb_lima_lock (lima->home, "base", error);
+
+  if (lock == NULL)
+    return FALSE;
+  if (record->image == NULL)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' cannot be warm: %s",
+                   record->name,
+                   record->warm_reason != NULL ? record->warm_reason : "it has no image");
+      return FALSE;
+    }
+  record->warm = FALSE;
+  if (!agb_base_record_save (lima->home, record, error)
+      || !agb_lima_new_overlay (lima, record->name, record->image, record->disk_bytes, error)
+      || !warm_up (lima, record->name, record, timeout_ms, progress, error))
+    return FALSE;
+  return agb_base_record_save (lima->home, record, error);
+}
