@@ -8,8 +8,8 @@
 #include "store/repo.h"
 
 typedef struct {
-  gboolean minimal, full, rebuild, require_ready;
-  char *name, *timeout, *memory, *disk;
+  gboolean minimal, full, rebuild, require_ready, force;
+  char *name, *timeout, *memory, *disk, *digest;
 } BaseOptions;
 
 static void
@@ -19,6 +19,7 @@ base_options_clear (BaseOptions *options)
   g_free (options->timeout);
   g_free (options->memory);
   g_free (options->disk);
+  g_free (options->digest);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BaseOptions, base_options_clear)
 
@@ -40,17 +41,13 @@ print_versions (const cJSON *object, const char *key)
       agb_print ("  %-16s %s\n", item->string, item->valuestring);
 }
 
-static gboolean
-prepare (AgbContext *ctx, AgbSettings *settings, AgbBaseRequest *request, GError **error)
+static void
+print_prepared (const AgbContext *ctx, const cJSON *result)
 {
-  g_autoptr (cJSON) result = NULL;
-
-  if (!agb_session_base_prepare (settings, request, ctx->progress, &result, error))
-    return FALSE;
   if (ctx->json)
     {
       agb_print_json (result, FALSE);
-      return TRUE;
+      return;
     }
   agb_print (
       "base '%s' is ready (%s)%s\n", text_of (result, "prepared_base"), text_of (result, "flavour"),
@@ -59,6 +56,45 @@ prepare (AgbContext *ctx, AgbSettings *settings, AgbBaseRequest *request, GError
   print_versions (result, "agent_cli_versions");
   if (!cJSON_IsTrue (cJSON_GetObjectItemCaseSensitive (result, "warm")))
     agb_print ("no warm starts: %s\n", text_of (result, "warm_reason"));
+}
+
+static gboolean
+prepare (AgbContext *ctx, AgbSettings *settings, const AgbBaseRequest *request, GError **error)
+{
+  g_autoptr (cJSON) result = NULL;
+
+  if (!agb_session_base_prepare (settings, request, ctx->progress, &result, error))
+    return FALSE;
+  print_prepared (ctx, result);
+  return TRUE;
+}
+
+static gboolean
+import (AgbContext *ctx, AgbSettings *settings, const AgbBaseRequest *request, const char *file,
+        const char *digest, GError **error)
+{
+  g_autoptr (cJSON) result = NULL;
+
+  if (!agb_session_base_import (settings, request, file, digest, ctx->progress, &result, error))
+    return FALSE;
+  print_prepared (ctx, result);
+  return TRUE;
+}
+
+static gboolean
+export_base (AgbContext *ctx, AgbSettings *settings, const BaseOptions *options, const char *file,
+             GError **error)
+{
+  g_autoptr (cJSON) result = NULL;
+
+  if (!agb_session_base_export (settings, options->name, file, options->force, ctx->progress,
+                                &result, error))
+    return FALSE;
+  if (ctx->json)
+    agb_print_json (result, FALSE);
+  else
+    agb_print ("base '%s' is in '%s'\n%s\n", text_of (result, "name"), text_of (result, "file"),
+               text_of (result, "digest"));
   return TRUE;
 }
 
@@ -164,7 +200,8 @@ check_name (const char *name, GError **error)
 }
 
 static gboolean
-act (AgbContext *ctx, const char *action, const BaseOptions *options, GError **error)
+act (AgbContext *ctx, const char *action, const char *file, const BaseOptions *options,
+     GError **error)
 {
   AgbBaseRequest request = { 0 };
 
@@ -180,6 +217,10 @@ act (AgbContext *ctx, const char *action, const BaseOptions *options, GError **e
     return show (ctx, settings, options->name, options->require_ready, error);
   if (g_str_equal (action, "check"))
     return check (ctx, settings, options->name, error);
+  if (g_str_equal (action, "export"))
+    return export_base (ctx, settings, options, file, error);
+  if (g_str_equal (action, "import"))
+    return import (ctx, settings, &request, file, options->digest, error);
   if (g_str_equal (action, "warm"))
     return agb_session_base_warm (settings, options->name, request.timeout_ms, ctx->progress, error)
            && show (ctx, settings, options->name, FALSE, error);
@@ -193,12 +234,15 @@ static const char *const usage[]
         "git agbranch base warm [--name <name>] [--timeout <time>] [--json]",
         "git agbranch base update [--name <name>] [--timeout <time>] [--json]",
         "git agbranch base check [--name <name>] [--json]",
+        "git agbranch base export [--name <name>] [--force] [--json] <file>",
+        "git agbranch base import [--name <name>] [--digest <digest>] [--rebuild] [--json] <file>",
         NULL };
 
 static gboolean
 run_base (AgbContext *ctx, int argc, char **argv, GError **error)
 {
-  static const char *const actions[] = { "prepare", "show", "warm", "update", "check", NULL };
+  static const char *const actions[]
+      = { "prepare", "show", "warm", "update", "check", "export", "import", NULL };
   g_auto (BaseOptions) options = { 0 };
   const GOptionEntry entries[] = {
     { "name", 0, 0, G_OPTION_ARG_STRING, &options.name, "the base, by its name", "<name>" },
@@ -212,18 +256,28 @@ run_base (AgbContext *ctx, int argc, char **argv, GError **error)
       "<time>" },
     { "require-ready", 0, 0, G_OPTION_ARG_NONE, &options.require_ready,
       "fail when it is not ready, or stale", NULL },
-    { NULL }
+    { "force", 0, 0, G_OPTION_ARG_NONE, &options.force, "replace the file of an export", NULL },
+    { "digest", 0, 0, G_OPTION_ARG_STRING, &options.digest, "digest that the file must have",
+      "<digest>" },
+    G_OPTION_ENTRY_NULL
   };
 
-  if (!agb_options_parse (ctx, entries, &argc, &argv, 1, error))
+  if (!agb_options_parse (ctx, entries, &argc, &argv, 2, error))
     return FALSE;
-  if (argc != 2 || !g_strv_contains (actions, argv[1]))
+  if (argc < 2 || !g_strv_contains (actions, argv[1]))
     {
       g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USAGE,
-                           "say prepare, show, warm, update or check");
+                           "say prepare, show, warm, update, check, export or import");
       return FALSE;
     }
-  return act (ctx, argv[1], &options, error);
+  gboolean has_file = g_str_equal (argv[1], "export") || g_str_equal (argv[1], "import");
+  if (argc != (has_file ? 3 : 2))
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USAGE,
+                   has_file ? "base %s takes one file" : "base %s takes no argument", argv[1]);
+      return FALSE;
+    }
+  return act (ctx, argv[1], argv[2], &options, error);
 }
 
 static const AgbVerb base_verb

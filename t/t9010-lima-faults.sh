@@ -8,65 +8,7 @@ test_description='Lima: a limactl that is missing, old, hangs, dies, lies or tal
 # Lima refuses root before any of this, so an ordinary user runs it.
 test "$(id -u)" != 0 || lima_as_user
 
-bin=$TEST_TMP/bin
-mkdir -p "$bin"
-git config --global agbranch.runtime lima
-git config --global agbranch.memory 1GiB
-PATH=$bin:$PATH
-export FAKE FAKE_VERSION LIMA_HOME
-
-# The good side of the stand-in: instances are folders.  FAKE is the word of a fault and its command.
-cat >"$TEST_TMP/limactl" <<'END'
-#!/bin/sh
-test "$1" != --tty=false || shift
-echo "$*" >>"$HOME/limactl.calls"
-if test "${FAKE#*:}" = "$1"; then
-	case ${FAKE%%:*} in
-	hang) exec sleep 600 ;;
-	die) kill -KILL $$ ;;
-	half) printf '{"name":"agbranch-base-linux","sta'; exit 0 ;;
-	list) echo '["not", "an", "instance"]'; exit 0 ;;
-	events) exec cat "$HOME/events" ;;
-	huge) exec yes '{"name":"x","status":"Stopped"}' ;;
-	fail) echo 'time="2026-01-01T00:00:00Z" level=fatal msg="no \"space\" left\x1b[31m"' >&2; exit 1 ;;
-	esac
-fi
-case $1 in
---version) echo "limactl version ${FAKE_VERSION:-2.2.0}" ;;
-list)
-	for file in "$LIMA_HOME"/[a-z]*/lima.yaml; do
-		test -f "$file" || continue
-		dir=${file%/lima.yaml}
-		printf '{"name":"%s","status":"%s","dir":"%s","vmType":"qemu","arch":"x86_64","cpus":2,"memory":1073741824,"disk":32212254720,"protected":true,"config":{}}\n' \
-			"${dir##*/}" "$(cat "$dir/status" 2>/dev/null || echo Stopped)" "$dir"
-	done
-	;;
-create) name=${2#--name=}; mkdir -p "$LIMA_HOME/$name"; : >"$LIMA_HOME/$name/lima.yaml"; : >"$LIMA_HOME/$name/disk" ;;
-delete) rm -rf "$LIMA_HOME/$3" ;;
-esac
-exit 0
-END
-chmod +x "$TEST_TMP/limactl"
-
-# lima_home NAME: a folder of its own for Lima, with a stand-in that is asked for its version anew.
-lima_home () {
-	LIMA_HOME=$TEST_TMP/l/$1
-	mkdir -p "$LIMA_HOME"
-	cp "$TEST_TMP/limactl" "$bin/limactl"
-	FAKE= FAKE_VERSION=
-}
-
-# record KEY VALUE…: the record of the default base, as if it was prepared.
-record () {
-	mkdir -p "$LIMA_HOME/_agbranch/bases" "$LIMA_HOME/_agbranch/images" "$LIMA_HOME/agbranch-base-linux"
-	: >"$LIMA_HOME/agbranch-base-linux/lima.yaml"
-	: >"$LIMA_HOME/agbranch-base-linux/disk"
-	printf 12345 >"$LIMA_HOME/_agbranch/images/one.qcow2"
-	fingerprint=$(git agbranch base show --json | jq -r .provision_fingerprint) &&
-	jq -n --arg f "$fingerprint" '{name: "agbranch-base-linux", state: "prepared", flavour: "full",
-		fingerprint: $f, image: "one.qcow2", image_bytes: 5, api: 1} + ($ARGS.named.more // {})' \
-		--argjson more "${1:-{\}}" >"$LIMA_HOME/_agbranch/bases/agbranch-base-linux.json"
-}
+. "$TEST_TOP/t/lib/fake-lima.sh"
 
 # The object of `base show` in `out`: whatever its status, as the schema says.
 base_show () {

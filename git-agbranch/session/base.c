@@ -6,9 +6,11 @@
 #include "core/lock.h"
 #include "core/paths.h"
 #include "core/time.h"
+#include "guest/lima/base-file.h"
 #include "guest/lima/base.h"
 #include "guest/runtime.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -122,6 +124,79 @@ agb_session_base_prepare (AgbSettings *settings, const AgbBaseRequest *request,
   };
   if (!agb_base_build (lima, settings, &spec, progress, &built, error))
     return FALSE;
+  *ret = prepare_json (built, TRUE);
+  return TRUE;
+}
+
+gboolean
+agb_session_base_export (AgbSettings *settings, const char *image, const char *path, gboolean force,
+                         AgbProgress *progress, cJSON **ret, GError **error)
+{
+  g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
+  g_autoptr (AgbBaseInfo) info = lima != NULL ? agb_base_look (lima, settings, image, error) : NULL;
+  g_autofree char *file = g_canonicalize_filename (path, NULL);
+  g_autofree char *digest = NULL;
+  struct stat status;
+
+  if (info == NULL || !agb_base_check_usable (info, error))
+    return FALSE;
+  if (info->record->image == NULL)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' cannot be exported: %s",
+                   info->name, "only machines of QEMU have an image");
+      return FALSE;
+    }
+  agb_progress_phase (progress, "packing the base");
+  if (!agb_base_file_write (lima, info->record, file, force, &digest, error))
+    return FALSE;
+  agb_progress_phase (progress, NULL);
+  if (stat (file, &status) != 0)
+    return agb_error_set_errno (error, errno, "look at", file);
+  *ret = cJSON_CreateObject ();
+  agb_json_add_string (*ret, "name", info->name);
+  agb_json_add_string (*ret, "file", file);
+  cJSON_AddNumberToObject (*ret, "bytes", (double)status.st_size);
+  agb_json_add_string (*ret, "digest", digest);
+  return TRUE;
+}
+
+/* A foreign one is never replaced, ours only when told to. */
+static gboolean
+check_importable (const AgbBaseRequest *request, const AgbBaseInfo *info, GError **error)
+{
+  if (!check_buildable (request, info, error))
+    return FALSE;
+  if (request->rebuild || info->status == AGB_BASE_MISSING || info->status == AGB_BASE_HALF_BUILT)
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "base '%s' is there already (%s)", info->name,
+               agb_base_status_word (info->status));
+  agb_error_hint (error, "replace it with --rebuild, or take another name: --name <name>");
+  return FALSE;
+}
+
+gboolean
+agb_session_base_import (AgbSettings *settings, const AgbBaseRequest *request, const char *path,
+                         const char *digest, AgbProgress *progress, cJSON **ret, GError **error)
+{
+  g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
+  g_autoptr (AgbLock) lock = lima != NULL ? lock_base ("base import", error) : NULL;
+  g_autoptr (AgbBaseInfo) info
+      = lock != NULL ? agb_base_look (lima, settings, request->image, error) : NULL;
+  g_autoptr (AgbBaseRecord) built = NULL;
+
+  if (info == NULL || !check_importable (request, info, error))
+    return FALSE;
+  const AgbBaseSpec spec = { .name = info->name,
+                             .flavour = "full",
+                             .timeout_ms = request->timeout_ms,
+                             .warm = agb_settings_bool (settings, "agbranch.lima.warm") };
+  if (!agb_base_import (lima, settings, &spec, path, digest, progress, &built, error))
+    return FALSE;
+  if (g_strcmp0 (built->fingerprint, info->fingerprint) != 0)
+    agb_progress_note (progress,
+                       "base '%s' is made from other scripts or settings than yours: "
+                       "it is taken for stale",
+                       info->name);
   *ret = prepare_json (built, TRUE);
   return TRUE;
 }

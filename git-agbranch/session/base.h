@@ -1,4 +1,5 @@
-/* The prepared base of Lima sessions: prepare, look, warm, renew the agents, ask what is newer.
+/* The prepared base of Lima sessions: prepare, look, warm, renew the agents, ask what is newer, out to a
+ * file and in from one.
  * Runtimes without AGB_RUNTIME_HAS_BASE need none. */
 #pragma once
 
@@ -26,6 +27,20 @@ gboolean agb_session_base_prepare (AgbSettings *settings, const AgbBaseRequest *
  * stale, and *RET_HINT (may be NULL; freed by the caller) the command that helps.  The caller frees. */
 cJSON *agb_session_base_show (AgbSettings *settings, const char *image, gboolean *ret_ready,
                               char **ret_hint, GError **error);
+
+/* Write it to the file PATH (replaced with FORCE only): `base export --json` in *RET (freed with
+ * cJSON_Delete): name, file, bytes, digest.  AGB_ERROR_RUNTIME with a hint when it is not prepared or has
+ * no image. */
+gboolean agb_session_base_export (AgbSettings *settings, const char *image, const char *path,
+                                  gboolean force, AgbProgress *progress, cJSON **ret,
+                                  GError **error);
+
+/* Put the base in the file PATH in place, checked first (DIGEST "sha256:…", NULL: not compared); *RET as
+ * of prepare.  Of REQUEST only image, rebuild and timeout_ms count.  AGB_ERROR_USER when there is one
+ * already and REQUEST does not say rebuild; else as prepare. */
+gboolean agb_session_base_import (AgbSettings *settings, const AgbBaseRequest *request,
+                                  const char *path, const char *digest, AgbProgress *progress,
+                                  cJSON **ret, GError **error);
 
 /* Make its saved running state anew. */
 gboolean agb_session_base_warm (AgbSettings *settings, const char *image, gint64 timeout_ms,

@@ -8,17 +8,23 @@
 #include "core/process.h"
 #include "core/time.h"
 #include "core/trace.h"
+#include "guest/lima/base-file.h"
 #include "guest/lima/host.h"
 #include "guest/lima/machine.h"
 #include "guest/lima/provision.h"
 #include "guest/lima/template.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SNAPSHOT_TIMEOUT_MS = 3 * 60 * 1000, CREATE_TIMEOUT_MS = 30 * 60 * 1000 };
+enum {
+  SNAPSHOT_TIMEOUT_MS = 3 * 60 * 1000,
+  CREATE_TIMEOUT_MS = 30 * 60 * 1000,
+  EMPTY_BYTES = 1024 * 1024,
+};
 
 /* One build under way. */
 typedef struct {
@@ -32,6 +38,7 @@ typedef struct {
   cJSON *steps;
   gint64 deadline;
   gint64 started;
+  const char *file, *digest; /* of an import */
 } Build;
 
 static void
@@ -48,6 +55,21 @@ static gint64
 left_ms (const Build *build)
 {
   return MAX (agb_deadline_left_ms (build->deadline), 1);
+}
+
+static char *
+import_folder (const Build *build)
+{
+  return agb_lima_record_path (build->lima->home, "import", NULL);
+}
+
+/* Nothing of a file that is imported stays behind, also of one whose import was killed. */
+static gboolean
+remove_import (const Build *build, GError **error)
+{
+  g_autofree char *folder = import_folder (build);
+
+  return agb_remove_tree (folder, error);
 }
 
 /* The machine of the base there is, with an empty disk on its image. */
@@ -69,16 +91,9 @@ create_from_base (Build *build, GError **error)
 }
 
 static gboolean
-create_instance (Build *build, GError **error)
+create_from_template (Build *build, const AgbTemplateSpec *machine, GError **error)
 {
-  if (build->spec->update_image != NULL)
-    return create_from_base (build, error);
-
-  const AgbTemplateSpec machine = { .cpus = build->spec->cpus,
-                                    .memory_bytes = build->spec->memory_bytes,
-                                    .disk_bytes = build->spec->disk_bytes,
-                                    .tcg = build->lima->tcg };
-  g_autofree char *text = agb_template_render (&machine, build->settings, error);
+  g_autofree char *text = agb_template_render (machine, build->settings, error);
   g_autofree char *file = agb_lima_record_path (build->lima->home, "template.yaml", NULL);
   g_autofree char *name = g_strconcat ("--name=", build->next, NULL);
 
@@ -89,6 +104,89 @@ create_instance (Build *build, GError **error)
   agb_trace ("lima template:\n%s", text);
   return agb_limactl (build->lima, MIN (left_ms (build), CREATE_TIMEOUT_MS), NULL, error, "create",
                       name, file, NULL);
+}
+
+static gboolean
+create_instance (Build *build, GError **error)
+{
+  const AgbTemplateSpec machine = { .cpus = build->spec->cpus,
+                                    .memory_bytes = build->spec->memory_bytes,
+                                    .disk_bytes = build->spec->disk_bytes,
+                                    .tcg = build->lima->tcg };
+
+  return build->spec->update_image != NULL ? create_from_base (build, error)
+                                           : create_from_template (build, &machine, error);
+}
+
+/* What the record of an imported base has from its exporter. */
+static void
+take_origin (AgbBaseRecord *record, AgbBaseRecord *from)
+{
+  g_free (record->flavour);
+  record->flavour = g_steal_pointer (&from->flavour);
+  g_free (record->fingerprint);
+  record->fingerprint = g_steal_pointer (&from->fingerprint);
+  record->versions_json = g_steal_pointer (&from->versions_json);
+  record->agents_json = g_steal_pointer (&from->agents_json);
+  record->cpus = from->cpus;
+  record->memory_bytes = from->memory_bytes;
+  record->disk_bytes = from->disk_bytes;
+}
+
+/* Lima copies the image of a template: it gets an empty one, and the disk is put on the real one then. */
+static gboolean
+create_on_image (Build *build, const AgbBaseFile *file, const char *folder, GError **error)
+{
+  AgbBaseRecord *record = build->record;
+  g_autofree char *empty = g_build_filename (folder, "empty", NULL);
+  const AgbTemplateSpec machine = { .cpus = record->cpus,
+                                    .memory_bytes = record->memory_bytes,
+                                    .disk_bytes = record->disk_bytes,
+                                    .tcg = build->lima->tcg,
+                                    .image = empty,
+                                    .kernel = file->kernel,
+                                    .initrd = file->initrd,
+                                    .cmdline = file->cmdline };
+  g_autofree char *zeros = g_malloc0 (EMPTY_BYTES);
+  g_autoptr (AgbLimaInstance) instance = NULL;
+
+  if (!agb_file_replace (empty, zeros, EMPTY_BYTES, 0600, error)
+      || !create_from_template (build, &machine, error))
+    return FALSE;
+  instance = agb_lima_find (build->lima, build->next, error);
+  if (instance != NULL && agb_lima_can_overlay (build->lima, instance))
+    return agb_lima_new_overlay (build->lima, build->next, record->image, record->disk_bytes,
+                                 error);
+  if (error != NULL && *error == NULL)
+    g_set_error_literal (error, AGB_ERROR, AGB_ERROR_RUNTIME,
+                         "an exported base needs machines of QEMU, and qemu-img");
+  return FALSE;
+}
+
+static gboolean
+unpack_import (Build *build, GError **error)
+{
+  AgbBaseRecord *record = build->record;
+  g_autofree char *folder = import_folder (build);
+  g_autofree char *images = agb_lima_record_path (build->lima->home, "images", NULL);
+  g_autofree char *image = g_build_filename (images, record->image, NULL);
+  g_autoptr (AgbBaseFile) file = NULL;
+  struct stat status;
+
+  if (!remove_import (build, error) || !agb_mkdirs (folder, 0700, error)
+      || !agb_mkdirs (images, 0700, error)
+      || !agb_base_file_read (build->file, build->digest, folder, &file, error))
+    return FALSE;
+  take_origin (record, file->record);
+  if (!agb_lima_check_memory ((guint64)record->memory_bytes, error)
+      || !agb_fault_point ("base: take imported image", error))
+    return FALSE;
+  if (chmod (file->image, 0400) != 0 || rename (file->image, image) != 0
+      || stat (image, &status) != 0)
+    return agb_error_set_errno (error, errno, "move", image);
+  record->image_bytes = status.st_size;
+  return agb_fsync_folder (images, error) && create_on_image (build, file, folder, error)
+         && remove_import (build, error);
 }
 
 static gboolean
@@ -254,16 +352,24 @@ publish (Build *build, GError **error)
          && agb_lima_images_collect (lima->home, FALSE, NULL, error);
 }
 
-static const struct {
+typedef struct {
   const char *name;
   const char *phase;
   gboolean (*run) (Build *build, GError **error);
-} build_steps[] = {
+} Step;
+
+static const Step build_steps[] = {
   { "create", "making the machine of the base", create_instance },
   { "boot", "booting it", boot },
   { NULL, NULL, provision },
   { "probe", "looking at what it has", probe },
   { "seal", "sealing it", seal },
+  { "warm", "saving a running state for warm starts", warm },
+  { "publish", "putting it in place", publish },
+};
+
+static const Step import_steps[] = {
+  { "unpack", "unpacking and checking it", unpack_import },
   { "warm", "saving a running state for warm starts", warm },
   { "publish", "putting it in place", publish },
 };
@@ -296,6 +402,7 @@ static void
 abandon (Build *build)
 {
   agb_interrupt_shield ();
+  remove_import (build, NULL);
   if (agb_lima_delete (build->lima, build->next, NULL)
       && !g_str_equal (build->record->name, build->spec->name)
       && agb_lima_record_remove (build->lima->home, "bases", build->next, NULL))
@@ -303,39 +410,63 @@ abandon (Build *build)
   agb_interrupt_unshield ();
 }
 
+static gboolean
+run_steps (Build *build, const Step *steps, gsize count, AgbBaseRecord **ret, GError **error)
+{
+  const AgbLima *lima = build->lima;
+  const AgbBaseSpec *spec = build->spec;
+  g_autofree char *log = g_strconcat (spec->name, "-provision.log", NULL);
+
+  build->started = g_get_monotonic_time ();
+  build->deadline = agb_deadline_in (spec->timeout_ms);
+  build->next = g_strconcat (spec->name, "-next", NULL);
+  build->log = agb_lima_record_path (lima->home, log, NULL);
+  build->steps = cJSON_CreateArray ();
+  build->record = new_record (build, error);
+  if (build->record == NULL || !agb_lima_check_path (lima, build->next, error)
+      || !agb_lima_check_memory ((guint64)spec->memory_bytes, error)
+      || !agb_base_record_save (lima->home, build->record, error))
+    return FALSE;
+  for (gsize i = 0; i < count; i++)
+    {
+      gint64 started = g_get_monotonic_time ();
+      if (steps[i].phase != NULL)
+        agb_progress_phase (build->progress, steps[i].phase);
+      if (agb_interrupted (error) || !steps[i].run (build, error))
+        {
+          abandon (build);
+          return FALSE;
+        }
+      if (steps[i].name != NULL)
+        agb_provision_add_step (build->steps, steps[i].name, started);
+    }
+  agb_progress_phase (build->progress, NULL);
+  *ret = g_steal_pointer (&build->record);
+  return TRUE;
+}
+
 gboolean
 agb_base_build (const AgbLima *lima, AgbSettings *settings, const AgbBaseSpec *spec,
                 AgbProgress *progress, AgbBaseRecord **ret, GError **error)
 {
   g_auto (Build) build = { .lima = lima, .settings = settings, .spec = spec, .progress = progress };
-  g_autofree char *log = g_strconcat (spec->name, "-provision.log", NULL);
 
-  build.started = g_get_monotonic_time ();
-  build.deadline = agb_deadline_in (spec->timeout_ms);
-  build.next = g_strconcat (spec->name, "-next", NULL);
-  build.log = agb_lima_record_path (lima->home, log, NULL);
-  build.steps = cJSON_CreateArray ();
-  build.record = new_record (&build, error);
-  if (build.record == NULL || !agb_lima_check_path (lima, build.next, error)
-      || !agb_lima_check_memory ((guint64)spec->memory_bytes, error)
-      || !agb_base_record_save (lima->home, build.record, error))
-    return FALSE;
-  for (gsize i = 0; i < G_N_ELEMENTS (build_steps); i++)
-    {
-      gint64 started = g_get_monotonic_time ();
-      if (build_steps[i].phase != NULL)
-        agb_progress_phase (progress, build_steps[i].phase);
-      if (agb_interrupted (error) || !build_steps[i].run (&build, error))
-        {
-          abandon (&build);
-          return FALSE;
-        }
-      if (build_steps[i].name != NULL)
-        agb_provision_add_step (build.steps, build_steps[i].name, started);
-    }
-  agb_progress_phase (progress, NULL);
-  *ret = g_steal_pointer (&build.record);
-  return TRUE;
+  return run_steps (&build, build_steps, G_N_ELEMENTS (build_steps), ret, error);
+}
+
+gboolean
+agb_base_import (const AgbLima *lima, AgbSettings *settings, const AgbBaseSpec *spec,
+                 const char *path, const char *digest, AgbProgress *progress, AgbBaseRecord **ret,
+                 GError **error)
+{
+  g_auto (Build) build = { .lima = lima,
+                           .settings = settings,
+                           .spec = spec,
+                           .progress = progress,
+                           .file = path,
+                           .digest = digest };
+
+  return run_steps (&build, import_steps, G_N_ELEMENTS (import_steps), ret, error);
 }
 
 gboolean

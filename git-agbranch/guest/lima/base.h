@@ -64,6 +64,13 @@ typedef struct {
 gboolean agb_base_build (const AgbLima *lima, AgbSettings *settings, const AgbBaseSpec *spec,
                          AgbProgress *progress, AgbBaseRecord **ret, GError **error);
 
+/* The same from the file PATH of agb_base_file_write (guest/lima/base-file.h) with DIGEST ("sha256:…",
+ * NULL: not compared): of SPEC only name, timeout_ms and warm count.  Its errors, and those of
+ * agb_base_file_read. */
+gboolean agb_base_import (const AgbLima *lima, AgbSettings *settings, const AgbBaseSpec *spec,
+                          const char *path, const char *digest, AgbProgress *progress,
+                          AgbBaseRecord **ret, GError **error);
+
 /* Make the saved running state of a prepared base again (it had none, or failed to restore). */
 gboolean agb_base_warm (const AgbLima *lima, AgbBaseRecord *record, gint64 timeout_ms,
                         AgbProgress *progress, GError **error);

@@ -142,22 +142,18 @@ check_location (const char *setting, const char *location, GError **error)
 }
 
 static gboolean
-set_kernel (Document *document, int root, int image, AgbSettings *settings, GError **error)
+set_kernel (Document *document, int root, int image, const AgbTemplateSpec *spec, GError **error)
 {
-  const char *kernel = agb_settings_string (settings, "agbranch.lima.kernel");
-  const char *initrd = agb_settings_string (settings, "agbranch.lima.initrd");
-  const char *cmdline = agb_settings_string (settings, "agbranch.lima.cmdline");
-
-  if (kernel == NULL)
+  if (spec->kernel == NULL)
     return TRUE;
-  if (!check_location ("agbranch.lima.kernel", kernel, error)
-      || (initrd != NULL && !check_location ("agbranch.lima.initrd", initrd, error)))
+  if (!check_location ("agbranch.lima.kernel", spec->kernel, error)
+      || (spec->initrd != NULL && !check_location ("agbranch.lima.initrd", spec->initrd, error)))
     return FALSE;
   int node = sub_mapping (document, image, "kernel");
-  set_text (document, node, "location", kernel);
-  set_text (document, node, "cmdline", cmdline != NULL ? cmdline : DEFAULT_CMDLINE);
-  if (initrd != NULL)
-    set_text (document, sub_mapping (document, image, "initrd"), "location", initrd);
+  set_text (document, node, "location", spec->kernel);
+  set_text (document, node, "cmdline", spec->cmdline != NULL ? spec->cmdline : DEFAULT_CMDLINE);
+  if (spec->initrd != NULL)
+    set_text (document, sub_mapping (document, image, "initrd"), "location", spec->initrd);
   /* An image without a boot loader needs no UEFI firmware, which a host may not have. */
   if (strcmp (machine (), "x86_64") == 0)
     set_plain (document, sub_mapping (document, root, "firmware"), "legacyBIOS", "true");
@@ -165,25 +161,23 @@ set_kernel (Document *document, int root, int image, AgbSettings *settings, GErr
 }
 
 static gboolean
-set_image (Document *document, int root, AgbSettings *settings, GError **error)
+set_image (Document *document, int root, const AgbTemplateSpec *spec, const char *digest,
+           GError **error)
 {
-  const char *location = agb_settings_string (settings, "agbranch.lima.image");
-  const char *digest = agb_settings_string (settings, "agbranch.lima.digest");
-
-  if (location == NULL)
+  if (spec->image == NULL)
     return TRUE;
-  if (!check_location ("agbranch.lima.image", location, error))
+  if (!check_location ("agbranch.lima.image", spec->image, error))
     return FALSE;
   take_out (document, root, "base");
   int image = mapping (document);
   int images = yaml_document_add_sequence (document, NULL, YAML_BLOCK_SEQUENCE_STYLE);
   yaml_document_append_sequence_item (document, images, image);
   set (document, root, "images", images);
-  set_text (document, image, "location", location);
+  set_text (document, image, "location", spec->image);
   set_text (document, image, "arch", machine ());
   if (digest != NULL)
     set_text (document, image, "digest", digest);
-  return set_kernel (document, root, image, settings, error);
+  return set_kernel (document, root, image, spec, error);
 }
 
 static gboolean
@@ -230,7 +224,16 @@ merge (Document *document, const AgbTemplateSpec *spec, AgbSettings *settings, G
       int types = sub_mapping (document, sub_mapping (document, options, "qemu"), "cpuType");
       set_plain (document, types, machine (), "max");
     }
-  return set_image (document, root, settings, error)
+  if (spec->image != NULL)
+    return set_image (document, root, spec, NULL, error)
+           && set_ca_certs (document, root, settings, error);
+  const AgbTemplateSpec set
+      = { .image = agb_settings_string (settings, "agbranch.lima.image"),
+          .kernel = agb_settings_string (settings, "agbranch.lima.kernel"),
+          .initrd = agb_settings_string (settings, "agbranch.lima.initrd"),
+          .cmdline = agb_settings_string (settings, "agbranch.lima.cmdline") };
+  return set_image (document, root, &set, agb_settings_string (settings, "agbranch.lima.digest"),
+                    error)
          && set_ca_certs (document, root, settings, error);
 }
 

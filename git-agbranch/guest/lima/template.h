@@ -8,6 +8,8 @@ typedef struct {
   gint64 memory_bytes;
   gint64 disk_bytes;
   gboolean tcg; /* emulated: a processor that needs no KVM */
+  /* Another image than the settings', with its kernel, initrd and cmdline (NULL: none). */
+  const char *image, *kernel, *initrd, *cmdline;
 } AgbTemplateSpec;
 
 /* The merged template as text: resources of SPEC, and from SETTINGS another image with its kernel
