@@ -9,7 +9,7 @@
 
 typedef struct {
   gboolean minimal, full, rebuild, require_ready, force;
-  char *name, *timeout, *memory, *disk, *digest;
+  char *name, *timeout, *memory, *disk, *digest, *repo;
 } BaseOptions;
 
 static void
@@ -20,6 +20,7 @@ base_options_clear (BaseOptions *options)
   g_free (options->memory);
   g_free (options->disk);
   g_free (options->digest);
+  g_free (options->repo);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BaseOptions, base_options_clear)
 
@@ -98,9 +99,28 @@ export_base (AgbContext *ctx, AgbSettings *settings, const BaseOptions *options,
   return TRUE;
 }
 
+static gboolean
+warm_repo (AgbContext *ctx, AgbSettings *settings, AgbRepo *repo, const BaseOptions *options,
+           gint64 timeout_ms, GError **error)
+{
+  g_autoptr (cJSON) result = NULL;
+
+  if (!agb_session_base_warm_repo (settings, options->name, repo, timeout_ms, ctx->progress,
+                                   &result, error))
+    return FALSE;
+  if (ctx->json)
+    agb_print_json (result, FALSE);
+  else
+    agb_print ("base '%s' has the objects of '%s' at %.12s\n", text_of (result, "prepared_base"),
+               text_of (result, "repo"), text_of (result, "commit"));
+  return TRUE;
+}
+
 static void
 print_show (const cJSON *base)
 {
+  const cJSON *item;
+
   const cJSON *size = cJSON_GetObjectItemCaseSensitive (base, "size_bytes");
   g_autofree char *text = agb_size_format ((guint64)(size != NULL ? size->valuedouble : 0));
   gboolean is_warm = cJSON_IsTrue (cJSON_GetObjectItemCaseSensitive (base, "warm"));
@@ -115,6 +135,8 @@ print_show (const cJSON *base)
   agb_print ("size:      %s\n", text);
   agb_print ("starts:    %s%s\n",
              is_warm ? "warm" : "cold: ", is_warm ? "" : text_of (base, "warm_reason"));
+  cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive (base, "repositories"))
+      agb_print ("objects:   %s at %.12s\n", text_of (item, "repo"), text_of (item, "commit"));
   print_versions (base, "versions");
   print_versions (base, "agent_cli_versions");
 }
@@ -207,7 +229,10 @@ act (AgbContext *ctx, const char *action, const char *file, const BaseOptions *o
 
   if (!check_name (options->name, error) || !fill_request (options, &request, error))
     return FALSE;
-  g_autoptr (AgbRepo) repo = agb_repo_open (NULL, FALSE, NULL);
+  g_autoptr (AgbRepo) repo = options->repo != NULL ? agb_repo_open (options->repo, FALSE, error)
+                                                   : agb_repo_open (NULL, FALSE, NULL);
+  if (repo == NULL && options->repo != NULL)
+    return FALSE;
   g_autoptr (AgbSettings) settings = agb_settings_load (repo, error);
   if (settings == NULL)
     return FALSE;
@@ -221,6 +246,8 @@ act (AgbContext *ctx, const char *action, const char *file, const BaseOptions *o
     return export_base (ctx, settings, options, file, error);
   if (g_str_equal (action, "import"))
     return import (ctx, settings, &request, file, options->digest, error);
+  if (g_str_equal (action, "warm") && options->repo != NULL)
+    return warm_repo (ctx, settings, repo, options, request.timeout_ms, error);
   if (g_str_equal (action, "warm"))
     return agb_session_base_warm (settings, options->name, request.timeout_ms, ctx->progress, error)
            && show (ctx, settings, options->name, FALSE, error);
@@ -231,7 +258,7 @@ act (AgbContext *ctx, const char *action, const char *file, const BaseOptions *o
 static const char *const usage[]
     = { "git agbranch base prepare [<options>] [--minimal | --full] [--rebuild] [--json]",
         "git agbranch base show [--name <name>] [--require-ready] [--json]",
-        "git agbranch base warm [--name <name>] [--timeout <time>] [--json]",
+        "git agbranch base warm [--name <name>] [--repo <path>] [--timeout <time>] [--json]",
         "git agbranch base update [--name <name>] [--timeout <time>] [--json]",
         "git agbranch base check [--name <name>] [--json]",
         "git agbranch base export [--name <name>] [--force] [--json] <file>",
@@ -256,6 +283,8 @@ run_base (AgbContext *ctx, int argc, char **argv, GError **error)
       "<time>" },
     { "require-ready", 0, 0, G_OPTION_ARG_NONE, &options.require_ready,
       "fail when it is not ready, or stale", NULL },
+    { "repo", 0, 0, G_OPTION_ARG_FILENAME, &options.repo,
+      "keep the objects of this repository in a warm image", "<path>" },
     { "force", 0, 0, G_OPTION_ARG_NONE, &options.force, "replace the file of an export", NULL },
     { "digest", 0, 0, G_OPTION_ARG_STRING, &options.digest, "digest that the file must have",
       "<digest>" },

@@ -128,6 +128,45 @@ test_expect_success 'the browser runs as a user of its own, in its own sandbox, 
 	! grep -e --no-sandbox -e --disable-setuid-sandbox "$file"
 '
 
+# pack OID [HAVE]: what OID reaches, without what HAVE reaches.
+pack () {
+	printf "%s\n" "$1" ${2:+"^$2"} |
+		git -C host pack-objects --stdout -q --delta-base-offset --revs ${2:+--thin}
+}
+
+# seed NAME OID HAVE: a clone in the kept objects, as a session is given it.
+seed () {
+	{ echo && pack "$2" "$3"; } >stream &&
+	HOME=$PWD/kept sh "$TEST_TOP/lima/guest/seed.sh" "$PWD/kept/$1" "$(git -C host rev-parse --show-object-format)" \
+		"$2" "agbranch/$1" kept "" <stream &&
+	test "$(git -C "kept/$1" rev-parse HEAD)" = "$2" &&
+	test -z "$(git -C "kept/$1" status --porcelain)" &&
+	git -C "kept/$1" fsck --full --strict
+}
+
+test_expect_success 'kept objects: a clone is sent what is new only, and needs nothing but itself' '
+	make_repo host && mkdir kept &&
+	head -c 300000 /dev/urandom >host/big && git -C host add big && git -C host commit -q -m big &&
+	old=$(git -C host rev-parse HEAD) &&
+	pack "$old" | HOME=$PWD/kept sh "$TEST_TOP/lima/guest/objects.sh" \
+		"$(git -C host rev-parse --show-object-format)" "$old" &&
+	echo more >>host/file && git -C host add file && git -C host commit -q -m new &&
+	new=$(git -C host rev-parse HEAD) &&
+	seed later "$new" "$old" && test "$(stat -c %s stream)" -lt 5000 &&
+	seed same "$old" "$old" && test "$(stat -c %s stream)" -lt 200 &&
+	seed earlier "$(git -C host rev-parse "$old~1")" "$old" &&
+	rm -rf kept/.agbranch && git -C kept/later fsck --full --strict
+'
+
+test_expect_success 'keeping them again begins anew' '
+	pack "$new" | HOME=$PWD/kept sh "$TEST_TOP/lima/guest/objects.sh" \
+		"$(git -C host rev-parse --show-object-format)" "$new" &&
+	pack "$new" | HOME=$PWD/kept sh "$TEST_TOP/lima/guest/objects.sh" \
+		"$(git -C host rev-parse --show-object-format)" "$new" &&
+	test "$(ls kept/.agbranch/objects.git/objects/pack/*.pack | wc -l)" = 1 &&
+	git -C kept/.agbranch/objects.git fsck --strict
+'
+
 test_expect_success 'the scripts for the guest are POSIX sh' '
 	for script in "$TEST_TOP"/lima/provision/*.sh "$TEST_TOP"/lima/guest/*.sh; do
 		sh -n "$script" || return 1

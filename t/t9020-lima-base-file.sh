@@ -112,6 +112,59 @@ test_expect_success 'a base that is there is replaced with --rebuild only, a for
 	grep "git agbranch did not make this instance" err
 '
 
+# kept NAME REPO IMAGE: a warm image of repository REPO as if it was made on the base's IMAGE.
+kept () {
+	mkdir -p "$LIMA_HOME/$1" && : >"$LIMA_HOME/$1/lima.yaml" && : >"$LIMA_HOME/$1/disk" &&
+	rm -f "$LIMA_HOME/_agbranch/images/$1.qcow2" &&
+	qemu-img create -q -f qcow2 -b "$LIMA_HOME/_agbranch/images/$3" -F qcow2 "$LIMA_HOME/_agbranch/images/$1.qcow2" &&
+	jq -n --arg name "$1" --arg repo "$2" --arg image "$3" --argjson bytes \
+		"$(stat -c %s "$LIMA_HOME/_agbranch/images/$1.qcow2")" \
+		'{name: $name, state: "prepared", api: 1, image: ($name + ".qcow2"), image_bytes: $bytes, repo: $repo,
+		seeded: "1234567890123456789012345678901234567890", parent: "agbranch-base-linux",
+		parent_image: $image, prepared_at: "2026-01-01T00:20:00Z"}' >"$LIMA_HOME/_agbranch/bases/$1.json"
+}
+
+test_expect_success 'warm images of repositories: shown with their base, gone with its image or their repository' '
+	lima_home importer &&
+	image=$(git agbranch base show --json | jq -r .image) &&
+	mkdir there gone &&
+	kept agbranch-base-linux-1 "$PWD/there" "$image" &&
+	kept agbranch-base-linux-2 "$PWD/gone" "$image" &&
+	git agbranch base show --json >out &&
+	json_is ".repositories | map (.repo) | join (\" \")" "$PWD/there $PWD/gone" &&
+	rmdir gone &&
+	expect_code 0 git agbranch base import --name third base.tar &&
+	test -e "$LIMA_HOME/agbranch-base-linux-1" && test ! -e "$LIMA_HOME/agbranch-base-linux-2" &&
+	test -e "$LIMA_HOME/_agbranch/images/agbranch-base-linux-1.qcow2" &&
+	test ! -e "$LIMA_HOME/_agbranch/images/agbranch-base-linux-2.qcow2" &&
+	mkdir -p "$LIMA_HOME/_agbranch/sessions" &&
+	jq -n "{vm_name: \"agbranch-s\", key: \"s.1\", session: \"s\", image: \"agbranch-base-linux-1.qcow2\"}" \
+		>"$LIMA_HOME/_agbranch/sessions/agbranch-s.json" &&
+	expect_code 0 git agbranch base import --rebuild base.tar &&
+	test ! -e "$LIMA_HOME/agbranch-base-linux-1" &&
+	git agbranch base show --json >out && json_is ".repositories | length" 0 &&
+	: "the session on it keeps its image, and the one below" &&
+	test -e "$LIMA_HOME/_agbranch/images/agbranch-base-linux-1.qcow2" &&
+	test -e "$LIMA_HOME/_agbranch/images/$image" &&
+	rm "$LIMA_HOME/_agbranch/sessions/agbranch-s.json" &&
+	git agbranch gc --json >out &&
+	test ! -e "$LIMA_HOME/_agbranch/images/agbranch-base-linux-1.qcow2" &&
+	test ! -e "$LIMA_HOME/_agbranch/images/$image" &&
+	git agbranch base show --json >out && json_is .status ready
+'
+
+test_expect_success 'base warm --repo: a shallow or partial clone is refused, and what is no repository' '
+	make_repo whole && echo x >>whole/file && git -C whole add file && git -C whole commit -q -m two &&
+	git clone -q --depth 1 "file://$PWD/whole" shallow &&
+	expect_code 1 git agbranch base warm --repo shallow &&
+	grep "is a shallow clone: its objects are not kept" err &&
+	grep "^hint: fetch the rest" err &&
+	expect_code 1 git agbranch base warm --repo /no/such/repo &&
+	lima_home none &&
+	expect_code 6 git agbranch base warm --repo whole &&
+	grep "is not prepared" err
+'
+
 test_expect_success 'a wrong digest of the file: exit 1, nothing is used' '
 	lima_home wrong && : >"$HOME/limactl.calls" &&
 	expect_code 1 git agbranch base import --digest sha256:0000 base.tar &&

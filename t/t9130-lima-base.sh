@@ -5,12 +5,10 @@ test_description='Lima: what is in a base and what is not, out to a file and in 
 . "$TEST_TOP/t/lib/secrets.sh"
 lima_machine
 
-# A base that was kept from other scripts would not have what this one puts in.
-image=extra
-if test -z "$AGB_LIMA_HOME"; then
-	image=linux
-fi
-base=agbranch-base-$image
+# The base of other scripts, which may be kept (AGB_LIMA_HOME), is another.
+base=agbranch-base-own
+AGBRANCH_PREPARED_BASE_NAME=$base
+export AGBRANCH_PREPARED_BASE_NAME
 
 test_expect_success 'set up: secrets of the host everywhere, and a base with a browser for its agents' '
 	make_repo repo &&
@@ -23,8 +21,7 @@ test_expect_success 'set up: secrets of the host everywhere, and a base with a b
 	git config --global agbranch.lima.provision "$HOME/setup" &&
 	mkdir -p "$HOME/.config/agbranch" &&
 	printf "%s\n" "#!/bin/sh" "whoami >~/by-setup; echo CONTROL-IN-BASE | tee ~/control; sync" >"$HOME/.config/agbranch/setup.sh" &&
-	git config --global agbranch.image $image &&
-	with_secrets expect_code 0 git agbranch base prepare --name $image --minimal --rebuild --json &&
+	with_secrets expect_code 0 git agbranch base prepare --minimal --rebuild --json &&
 	json_is .prepared_base $base && json_is .warm true &&
 	jq -e "[.steps[].name] | index (\"setup.sh\")" out &&
 	jq -r ".steps[] | \"# \(.name): \(.ms | floor) ms\"" out &&
@@ -90,6 +87,47 @@ test_expect_success 'import: a base that sessions start warm from, with what is 
 	git -C repo log -1 --format=%s >subject &&
 	{ echo CONTROL-IN-BASE && cat subject; } >expected && test_cmp expected out &&
 	expect_code 0 git agbranch close --discard --yes three
+'
+
+seed_ms () {
+	jq -r ".phases[] | select(.name == \"seeding the workspace\") | .ms | floor" "$1"
+}
+
+test_expect_success 'base warm --repo: the objects of a repository in a warm image of its own' '
+	head -c 12000000 /dev/urandom >repo/big && git -C repo add big && git -C repo commit -q -m big &&
+	expect_code 0 git -C repo agbranch open full --json && cp out full.json &&
+	expect_code 0 git agbranch close --discard --yes full &&
+	with_secrets expect_code 0 git agbranch base warm --repo repo --json &&
+	json_is .repo "$(cd repo && pwd -P)/.git" && json_is .commit "$(git -C repo rev-parse HEAD)" &&
+	json_is .warm true &&
+	jq -r ".steps[] | \"# \(.name): \(.ms | floor) ms\"" out &&
+	git agbranch base show --json >out && json_is ".repositories | length" 1 && json_is .status ready &&
+	name=$(jq -r ".repositories[0].name" out) &&
+	echo "# image of the repository: $(($(jq -r ".repositories[0].image_bytes" out) / 1048576)) MiB" &&
+	qemu-img check -q "$LIMA_HOME/$name/disk"
+'
+
+test_expect_success 'open sends only what is new' '
+	echo new >>repo/file && git -C repo add file && git -C repo commit -q -m new &&
+	expect_code 0 env AGBRANCH_TRACE="$PWD/trace" git -C repo agbranch open some --json && cp out some.json &&
+	grep "pack-objects .*--thin" trace &&
+	git agbranch show some --json >out && json_is .runtime.vm.cold_start null &&
+	echo "# seeding whole: $(seed_ms full.json) ms, with kept objects: $(seed_ms some.json) ms" &&
+	test "$(seed_ms some.json)" -lt "$(seed_ms full.json)" &&
+	git agbranch run some -- sh -c "git rev-parse HEAD; git fsck --full 2>&1; git status --porcelain; git log --oneline | wc -l" >out &&
+	{ git -C repo rev-parse HEAD && git -C repo log --oneline | wc -l; } >expected && test_cmp expected out &&
+	agent_commit some file2 "on kept objects" &&
+	expect_code 0 git agbranch sync some && repo_is_sound repo &&
+	no_secret "$LIMA_HOME" &&
+	expect_code 0 git agbranch close --discard --yes some
+'
+
+test_expect_success 'with agbranch.private the kept objects are not given, another repository has none' '
+	expect_code 0 git -C repo -c agbranch.private=true agbranch open private --json &&
+	test_must_fail git agbranch run private -- test -e /home/agent/.agbranch/objects.git &&
+	git agbranch run private -- git rev-parse HEAD >out &&
+	git -C repo rev-parse HEAD >expected && test_cmp expected out &&
+	expect_code 0 git agbranch close --discard --yes private
 '
 
 test_expect_success 'a damaged file is refused before Lima sees anything of it' '

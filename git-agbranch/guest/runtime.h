@@ -50,6 +50,8 @@ typedef struct {
       limits_wanted;   /* the user named cpus, memory or disk: say when they cannot be enforced */
   const char *network; /* "public", "open", "none" */
   const char *image;   /* prepared image, NULL: the default */
+  const char *repo;    /* common folder of the repository whose objects may be in the guest's image,
+                          NULL: none may */
   const char *const *object_dirs; /* host object folders to borrow (BORROWS_OBJECTS); NULL: none */
 } AgbGuestSpec;
 
@@ -151,6 +153,9 @@ struct AgbRuntimeClass {
   /* Tell of what happens to the running guest from now on, also without us: it stops, its machine ends.
    * FALSE without an error: nothing here can tell. */
   gboolean (*follow) (AgbRuntime *runtime, const char *vm_name, AgbGuestFollow *ret);
+  /* The commit of repository REPO (its common folder) that the guest VM_NAME has from its image, with
+   * all it reaches, in ~/.agbranch/objects.git; NULL: none.  The caller frees.  NULL function: none. */
+  char *(*seeded) (AgbRuntime *runtime, const char *vm_name, const char *repo);
   /* HAS_SSH: the ssh configuration file and the host alias in it.  NULL function: none. */
   gboolean (*ssh) (AgbRuntime *runtime, const char *vm_name, char **ret_config_file,
                    char **ret_host_alias, GError **error);

@@ -7,8 +7,10 @@
 #include "core/paths.h"
 #include "core/time.h"
 #include "guest/lima/base-file.h"
+#include "guest/lima/base-repo.h"
 #include "guest/lima/base.h"
 #include "guest/runtime.h"
+#include "session/clone.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -241,6 +243,30 @@ add_record (cJSON *object, const AgbBaseRecord *record)
   agb_json_add_string (object, "warm_reason", record != NULL ? record->warm_reason : NULL);
 }
 
+/* The repositories whose objects are kept in an image on BASE. */
+static void
+add_repositories (cJSON *object, const AgbLima *lima, const char *base)
+{
+  g_auto (GStrv) names = agb_lima_record_names (lima->home, "bases");
+  cJSON *array = cJSON_AddArrayToObject (object, "repositories");
+
+  for (char **name = names; *name != NULL; name++)
+    {
+      g_autoptr (AgbBaseRecord) record = agb_base_record_load (lima->home, *name, NULL);
+      if (record == NULL || record->repo == NULL || g_strcmp0 (record->parent, base) != 0
+          || g_strcmp0 (record->state, AGB_BASE_PREPARED) != 0)
+        continue;
+      cJSON *item = cJSON_CreateObject ();
+      cJSON_AddItemToArray (array, item);
+      agb_json_add_string (item, "repo", record->repo);
+      agb_json_add_string (item, "commit", record->seeded);
+      agb_json_add_string (item, "name", record->name);
+      agb_json_add_string (item, "prepared_at", record->prepared_at);
+      cJSON_AddNumberToObject (item, "image_bytes", (double)record->image_bytes);
+      cJSON_AddBoolToObject (item, "warm", record->warm);
+    }
+}
+
 cJSON *
 agb_session_base_show (AgbSettings *settings, const char *image, gboolean *ret_ready,
                        char **ret_hint, GError **error)
@@ -265,6 +291,7 @@ agb_session_base_show (AgbSettings *settings, const char *image, gboolean *ret_r
   agb_json_add_string (object, "provision_fingerprint", info->fingerprint);
   cJSON_AddBoolToObject (object, "provision_stale", info->status == AGB_BASE_STALE);
   add_record (object, info->record);
+  add_repositories (object, lima, info->name);
   if (ret_ready != NULL)
     *ret_ready = info->status == AGB_BASE_READY;
   if (ret_hint != NULL)
@@ -298,6 +325,66 @@ agb_session_base_warm (AgbSettings *settings, const char *image, gint64 timeout_
   g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' has no saved state: %s", info->name,
                info->record->warm_reason);
   return FALSE;
+}
+
+typedef struct {
+  AgbRepo *repo;
+  const char *oid;
+} Sent;
+
+static gboolean
+send_objects (AgbGuestProcess *process, gpointer data, GError **error)
+{
+  const Sent *sent = data;
+
+  return agb_clone_send (sent->repo, sent->oid, NULL, process, error);
+}
+
+static gboolean
+check_whole (AgbRepo *repo, GError **error)
+{
+  if (!agb_repo_is_shallow (repo) && !agb_repo_is_partial (repo))
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is a %s clone: its objects are not kept",
+               agb_repo_common_dir (repo), agb_repo_is_shallow (repo) ? "shallow" : "partial");
+  agb_error_hint (error, "fetch the rest: git fetch --unshallow, or clone it whole");
+  return FALSE;
+}
+
+gboolean
+agb_session_base_warm_repo (AgbSettings *settings, const char *image, AgbRepo *repo,
+                            gint64 timeout_ms, AgbProgress *progress, cJSON **ret, GError **error)
+{
+  g_autofree char *oid
+      = check_whole (repo, error) ? agb_repo_resolve_commit (repo, NULL, error) : NULL;
+  g_autoptr (AgbLima) lima = oid != NULL ? agb_lima_open (settings, error) : NULL;
+  g_autoptr (AgbLock) lock = lima != NULL ? lock_base ("base warm", error) : NULL;
+  g_autoptr (AgbBaseInfo) info = lock != NULL ? agb_base_look (lima, settings, image, error) : NULL;
+  g_autoptr (AgbBaseRecord) built = NULL;
+
+  if (info == NULL || !agb_base_check_usable (info, error))
+    return FALSE;
+  if (info->record->image == NULL)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME,
+                   "base '%s' keeps no objects: only machines of QEMU have an image", info->name);
+      return FALSE;
+    }
+  Sent sent = { .repo = repo, .oid = oid };
+  const AgbBaseRepoSpec spec = { .base = info->record,
+                                 .repo = agb_repo_common_dir (repo),
+                                 .format = agb_repo_object_format (repo),
+                                 .oid = oid,
+                                 .send = send_objects,
+                                 .data = &sent,
+                                 .timeout_ms = timeout_ms,
+                                 .warm = agb_settings_bool (settings, "agbranch.lima.warm") };
+  if (!agb_base_repo_build (lima, settings, &spec, progress, &built, error))
+    return FALSE;
+  *ret = prepare_json (built, TRUE);
+  agb_json_add_string (*ret, "repo", built->repo);
+  agb_json_add_string (*ret, "commit", built->seeded);
+  return TRUE;
 }
 
 /* The newest version of PACKAGE; NULL and an error when npm does not tell. */

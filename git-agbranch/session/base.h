@@ -5,6 +5,7 @@
 
 #include "core/json.h"
 #include "core/progress.h"
+#include "store/repo.h"
 #include "store/settings.h"
 
 typedef struct {
@@ -41,6 +42,13 @@ gboolean agb_session_base_export (AgbSettings *settings, const char *image, cons
 gboolean agb_session_base_import (AgbSettings *settings, const AgbBaseRequest *request,
                                   const char *path, const char *digest, AgbProgress *progress,
                                   cJSON **ret, GError **error);
+
+/* Keep the objects that HEAD of REPO reaches in a warm image of their own, in place of an older one: sessions
+ * of REPO on that base are sent only what is new then.  *RET (freed with cJSON_Delete) as of prepare,
+ * with repo and commit.  AGB_ERROR_USER for a shallow or partial repository; as prepare else. */
+gboolean agb_session_base_warm_repo (AgbSettings *settings, const char *image, AgbRepo *repo,
+                                     gint64 timeout_ms, AgbProgress *progress, cJSON **ret,
+                                     GError **error);
 
 /* Make its saved running state anew. */
 gboolean agb_session_base_warm (AgbSettings *settings, const char *image, gint64 timeout_ms,

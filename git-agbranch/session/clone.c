@@ -155,12 +155,14 @@ shallow_border (AgbRepo *repo, char **ret_text, GError **error)
 /* Feed `git pack-objects` with what it is to pack, by the end of its stdin.  Of a partial clone these are
  * the objects that are here: pack-objects itself cannot walk past a tree that is not. */
 static gboolean
-send_wanted (AgbRepo *repo, const char *base, char **envp, AgbChild *pack, GError **error)
+send_wanted (AgbRepo *repo, const char *oid, const char *have, char **envp, AgbChild *pack,
+             GError **error)
 {
-  const char *argv[] = { "git", "rev-list", "--objects", "--missing=allow-promisor", base, NULL };
+  const char *argv[] = { "git", "rev-list", "--objects", "--missing=allow-promisor", oid, NULL };
   const AgbChildSpec spec
       = { .argv = argv, .envp = envp, .stdout_fd = pack->stdin_fd, .timeout_ms = AGB_TIMEOUT_LONG };
-  g_autofree char *input = g_strconcat (base, "\n", NULL);
+  g_autofree char *input
+      = have != NULL ? g_strdup_printf ("%s\n^%s\n", oid, have) : g_strconcat (oid, "\n", NULL);
   gboolean sent;
 
   g_unix_set_fd_nonblocking (pack->stdin_fd, FALSE, NULL);
@@ -171,14 +173,12 @@ send_wanted (AgbRepo *repo, const char *base, char **envp, AgbChild *pack, GErro
   return sent;
 }
 
-/* Write the border and a pack of all that BASE reaches to the guest's stdin. */
-static gboolean
-send_pack (AgbRepo *repo, const char *base, const char *border, AgbGuestProcess *process,
-           GError **error)
+gboolean
+agb_clone_send (AgbRepo *repo, const char *oid, const char *have, AgbGuestProcess *process,
+                GError **error)
 {
-  const char *argv[] = { "git", "pack-objects",        "--stdout",
-                         "-q",  "--delta-base-offset", agb_repo_is_partial (repo) ? NULL : "--revs",
-                         NULL };
+  const char *argv[]
+      = { "git", "pack-objects", "--stdout", "-q", "--delta-base-offset", NULL, NULL, NULL };
   g_auto (GStrv) envp = agb_repo_plumbing_env (repo);
   AgbChildSpec spec
       = { .argv = argv, .envp = envp, .stdout_fd = process->stdin_fd, .stderr_fd = STDERR_FILENO };
@@ -186,9 +186,12 @@ send_pack (AgbRepo *repo, const char *base, const char *border, AgbGuestProcess 
       = { .pid = -1, .pidfd = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 };
   int status = 0;
 
-  if (!agb_write_all (process->stdin_fd, border, strlen (border), "the guest", error)
-      || !agb_child_start (&spec, TRUE, &child, error)
-      || !send_wanted (repo, base, envp, &child, error))
+  if (!agb_repo_is_partial (repo))
+    argv[5] = "--revs";
+  if (have != NULL)
+    argv[6] = "--thin";
+  if (!agb_child_start (&spec, TRUE, &child, error)
+      || !send_wanted (repo, oid, have, envp, &child, error))
     return FALSE;
   agb_close (&process->stdin_fd);
   if (!agb_child_wait (&child, agb_deadline_in (AGB_TIMEOUT_LONG), &status, error))
@@ -204,7 +207,7 @@ send_pack (AgbRepo *repo, const char *base, const char *border, AgbGuestProcess 
 
 static gboolean
 seed_by_pack (AgbRuntime *runtime, const AgbSession *session, AgbRepo *repo,
-              const char *const *args, const char *border, GError **error)
+              const char *const *args, const char *border, const char *have, GError **error)
 {
   g_autoptr (AgbGuestProcess) process
       = agb_guest_script_start (runtime, session->vm_name, "guest/seed.sh", args, NULL, error);
@@ -212,17 +215,35 @@ seed_by_pack (AgbRuntime *runtime, const AgbSession *session, AgbRepo *repo,
 
   if (process == NULL)
     return FALSE;
-  if (!send_pack (repo, session->base_oid, border, process, error)
+  if (!agb_write_all (process->stdin_fd, border, strlen (border), "the guest", error)
+      || !agb_clone_send (repo, session->base_oid, have, process, error)
       || !agb_guest_process_wait (process, agb_deadline_in (AGB_TIMEOUT_LONG), &status, error))
     return FALSE;
   return status == 0 || stream_failed (process, status, "make the clone", error);
+}
+
+/* The commit that the guest has from its image already, if it is here still: what it reaches need not be
+ * sent then.  NULL: there is none. */
+static char *
+seeded_commit (AgbRuntime *runtime, const AgbSession *session, AgbRepo *repo)
+{
+  g_autofree char *oid
+      = runtime->klass->seeded != NULL
+            ? runtime->klass->seeded (runtime, session->vm_name, agb_repo_common_dir (repo))
+            : NULL;
+
+  if (oid == NULL || agb_repo_is_shallow (repo) || agb_repo_is_partial (repo))
+    return NULL;
+  g_autofree char *here = agb_repo_resolve_commit (repo, oid, NULL);
+  return g_strcmp0 (here, oid) == 0 ? g_steal_pointer (&oid) : NULL;
 }
 
 gboolean
 agb_clone_seed (AgbRuntime *runtime, const AgbSession *session, AgbRepo *repo,
                 AgbSettings *settings, guint borrowed, GError **error)
 {
-  g_autofree char *count = g_strdup_printf ("%u", borrowed);
+  g_autofree char *have = borrowed == 0 ? seeded_commit (runtime, session, repo) : NULL;
+  g_autofree char *count = have != NULL ? g_strdup ("kept") : g_strdup_printf ("%u", borrowed);
   g_autofree char *config = clone_config (repo, settings);
   g_autofree char *border = NULL;
   const char *args[] = { session->guest_workspace_path,
@@ -237,7 +258,7 @@ agb_clone_seed (AgbRuntime *runtime, const AgbSession *session, AgbRepo *repo,
   if (!shallow_border (repo, &border, error))
     return FALSE;
   if (borrowed == 0)
-    return seed_by_pack (runtime, session, repo, args, border, error);
+    return seed_by_pack (runtime, session, repo, args, border, have, error);
   return agb_guest_script (runtime, session->vm_name, "guest/seed.sh", args, NULL, border,
                            strlen (border), AGB_TIMEOUT_LONG, &result, error)
          && check_status (&result, "make the clone", error);

@@ -13,10 +13,15 @@ gboolean agb_clone_borrowed_dirs (AgbRuntime *runtime, AgbRepo *repo, AgbSetting
                                   char ***ret_dirs, GError **error);
 
 /* Make the clone of SESSION: its base, the review branch checked out, the user's identity.  BORROWED
- * host object folders are in the guest as /run/o/N; 0: the objects are sent.  Repeating it begins
- * anew. */
+ * host object folders are in the guest as /run/o/N; 0: the objects are sent, but for those that the
+ * guest's image has (`seeded` of the runtime).  Repeating it begins anew. */
 gboolean agb_clone_seed (AgbRuntime *runtime, const AgbSession *session, AgbRepo *repo,
                          AgbSettings *settings, guint borrowed, GError **error);
+
+/* Write a pack with all that OID reaches, without what HAVE (NULL: nothing) reaches, to the stdin of
+ * PROCESS and close that. */
+gboolean agb_clone_send (AgbRepo *repo, const char *oid, const char *have, AgbGuestProcess *process,
+                         GError **error);
 
 /* FALSE and AGB_ERROR_USER with a hint when the host has no identity for the clone's commits. */
 gboolean agb_clone_check_identity (AgbSettings *settings, GError **error);

@@ -330,6 +330,9 @@ make_guest (Opening *opening, GError **error)
     .limits_wanted = request->cpus > 0 || request->memory_bytes > 0 || request->disk_bytes > 0,
     .network = session->network,
     .image = session->image,
+    .repo = request->sandbox || agb_settings_bool (opening->env->settings, "agbranch.private")
+                ? NULL
+                : session->git_common_dir,
     .object_dirs = (const char *const *)opening->borrowed
   };
 

@@ -2,7 +2,7 @@
 # seed.sh WORKSPACE FORMAT BASE BRANCH BORROWED CONFIG: make the session's clone.
 #
 # BORROWED is the number of host object folders that lie in /run/o/0, /run/o/1, …; 0: a pack with all
-# of BASE's history follows on stdin.  stdin begins with the shallow border of the host, one object id
+# of BASE's history follows on stdin; "kept": a thin one, to what objects.sh has kept in the image.  stdin begins with the shallow border of the host, one object id
 # a line, ended by an empty line.  CONFIG is text for the clone's git config (identity, signing).
 # An empty BRANCH detaches HEAD at BASE, as in a submodule.
 # Repeating it on a half-made workspace begins anew.
@@ -20,7 +20,12 @@ while read -r border && test -n "$border"; do
 	printf '%s\n' "$border" >>.git/shallow
 done
 
-if test "$borrowed" -gt 0; then
+if test "$borrowed" = kept; then
+	for file in "$HOME"/.agbranch/objects.git/objects/pack/*; do
+		ln "$file" .git/objects/pack/ || cp "$file" .git/objects/pack/
+	done
+	git index-pack --stdin --fix-thin >/dev/null
+elif test "$borrowed" -gt 0; then
 	number=0
 	while test "$number" -lt "$borrowed"; do
 		printf '/run/o/%s\n' "$number"

@@ -109,6 +109,44 @@ test_images (void)
   agb_remove_tree (home, NULL);
 }
 
+/* IMAGE as the header of a qcow2 that stands on BELOW says it. */
+static void
+write_layer (const char *home, const char *image, const char *below)
+{
+  g_autofree char *path = agb_lima_record_path (home, "images", image);
+  g_autofree char *name = agb_lima_record_path (home, "images", below);
+  g_autoptr (GString) bytes = g_string_new_len ("QFI\xfb\0\0\0\3\0\0\0\0\0\0\0\x68\0\0\0", 19);
+
+  g_string_append_c (bytes, (char)strlen (name));
+  g_string_set_size (bytes, 0x68);
+  g_string_append (bytes, name);
+  g_assert_true (g_file_set_contents (path, bytes->str, (gssize)bytes->len, NULL));
+}
+
+/* What an image stands on stays with it. */
+static void
+test_layers (void)
+{
+  g_autofree char *home = g_dir_make_tmp ("agbt-lima.XXXXXX", NULL);
+  AgbGuestRecord guest = { .vm_name = (char *)"agbranch-one", .image = (char *)"top.qcow2" };
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) would = NULL;
+
+  write_image (home, "bottom.qcow2");
+  write_image (home, "nobody.qcow2");
+  write_layer (home, "middle.qcow2", "bottom.qcow2");
+  write_layer (home, "top.qcow2", "middle.qcow2");
+  write_layer (home, "loop.qcow2", "loop.qcow2");
+  g_assert_true (agb_guest_record_save (home, &guest, &error));
+  g_assert_true (agb_lima_images_collect (home, TRUE, &would, &error));
+  g_assert_cmpuint (g_strv_length (would), ==, 2);
+  guest.image = (char *)"loop.qcow2";
+  g_assert_true (agb_guest_record_save (home, &guest, &error));
+  g_assert_true (agb_lima_images_collect (home, FALSE, NULL, &error));
+  g_assert_no_error (error);
+  agb_remove_tree (home, NULL);
+}
+
 static void
 test_agent_programs (void)
 {
@@ -126,6 +164,7 @@ main (int argc, char **argv)
   g_test_add_func ("/lima/quote", test_quote);
   g_test_add_func ("/lima/records", test_records);
   g_test_add_func ("/lima/images", test_images);
+  g_test_add_func ("/lima/layers", test_layers);
   g_test_add_func ("/lima/agent-programs", test_agent_programs);
   return g_test_run ();
 }

@@ -1,4 +1,4 @@
-#include "guest/lima/base.h"
+#include "guest/lima/base-build.h"
 
 #include "core/error.h"
 #include "core/fault.h"
@@ -8,7 +8,7 @@
 #include "core/process.h"
 #include "core/time.h"
 #include "core/trace.h"
-#include "guest/lima/base-file.h"
+#include "guest/lima/base-repo.h"
 #include "guest/lima/host.h"
 #include "guest/lima/machine.h"
 #include "guest/lima/provision.h"
@@ -23,75 +23,47 @@
 enum {
   SNAPSHOT_TIMEOUT_MS = 3 * 60 * 1000,
   CREATE_TIMEOUT_MS = 30 * 60 * 1000,
-  EMPTY_BYTES = 1024 * 1024,
 };
 
-/* One build under way. */
-typedef struct {
-  const AgbLima *lima;
-  AgbSettings *settings;
-  const AgbBaseSpec *spec;
-  AgbProgress *progress;
-  AgbBaseRecord *record; /* of the name it is built under */
-  char *next;
-  char *log;
-  cJSON *steps;
-  gint64 deadline;
-  gint64 started;
-  const char *file, *digest; /* of an import */
-} Build;
-
-static void
-build_clear (Build *build)
+void
+agb_build_clear (AgbBuild *build)
 {
   agb_base_record_free (build->record);
   g_free (build->next);
   g_free (build->log);
   cJSON_Delete (build->steps);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Build, build_clear)
 
 static gint64
-left_ms (const Build *build)
+left_ms (const AgbBuild *build)
 {
   return MAX (agb_deadline_left_ms (build->deadline), 1);
 }
 
-static char *
-import_folder (const Build *build)
+char *
+agb_build_import_folder (const AgbLima *lima)
 {
-  return agb_lima_record_path (build->lima->home, "import", NULL);
+  return agb_lima_record_path (lima->home, "import", NULL);
 }
 
-/* Nothing of a file that is imported stays behind, also of one whose import was killed. */
-static gboolean
-remove_import (const Build *build, GError **error)
-{
-  g_autofree char *folder = import_folder (build);
-
-  return agb_remove_tree (folder, error);
-}
-
-/* The machine of the base there is, with an empty disk on its image. */
-static gboolean
-create_from_base (Build *build, GError **error)
+gboolean
+agb_build_clone (AgbBuild *build, const char *base, const char *image, GError **error)
 {
   g_autofree char *config = agb_lima_path (build->lima, build->next, "ssh.config");
   g_autoptr (AgbLock) lock = agb_lima_lock (build->lima->home, "base", error);
 
   if (lock == NULL || !agb_lima_delete (build->lima, build->next, error)
       || !agb_limactl (build->lima, MIN (left_ms (build), CREATE_TIMEOUT_MS), NULL, error, "clone",
-                       build->spec->name, build->next, NULL)
-      || !agb_lima_new_overlay (build->lima, build->next, build->spec->update_image,
-                                build->record->disk_bytes, error))
+                       base, build->next, NULL)
+      || !agb_lima_new_overlay (build->lima, build->next, image, build->record->disk_bytes, error))
     return FALSE;
   if (unlink (config) != 0 && errno != ENOENT)
     return agb_error_set_errno (error, errno, "remove", config);
   return TRUE;
 }
 
-static gboolean
-create_from_template (Build *build, const AgbTemplateSpec *machine, GError **error)
+gboolean
+agb_build_create (AgbBuild *build, const AgbTemplateSpec *machine, GError **error)
 {
   g_autofree char *text = agb_template_render (machine, build->settings, error);
   g_autofree char *file = agb_lima_record_path (build->lima->home, "template.yaml", NULL);
@@ -107,97 +79,27 @@ create_from_template (Build *build, const AgbTemplateSpec *machine, GError **err
 }
 
 static gboolean
-create_instance (Build *build, GError **error)
+create_instance (AgbBuild *build, GError **error)
 {
   const AgbTemplateSpec machine = { .cpus = build->spec->cpus,
                                     .memory_bytes = build->spec->memory_bytes,
                                     .disk_bytes = build->spec->disk_bytes,
                                     .tcg = build->lima->tcg };
 
-  return build->spec->update_image != NULL ? create_from_base (build, error)
-                                           : create_from_template (build, &machine, error);
+  return build->spec->update_image != NULL
+             ? agb_build_clone (build, build->spec->name, build->spec->update_image, error)
+             : agb_build_create (build, &machine, error);
 }
 
-/* What the record of an imported base has from its exporter. */
-static void
-take_origin (AgbBaseRecord *record, AgbBaseRecord *from)
-{
-  g_free (record->flavour);
-  record->flavour = g_steal_pointer (&from->flavour);
-  g_free (record->fingerprint);
-  record->fingerprint = g_steal_pointer (&from->fingerprint);
-  record->versions_json = g_steal_pointer (&from->versions_json);
-  record->agents_json = g_steal_pointer (&from->agents_json);
-  record->cpus = from->cpus;
-  record->memory_bytes = from->memory_bytes;
-  record->disk_bytes = from->disk_bytes;
-}
-
-/* Lima copies the image of a template: it gets an empty one, and the disk is put on the real one then. */
-static gboolean
-create_on_image (Build *build, const AgbBaseFile *file, const char *folder, GError **error)
-{
-  AgbBaseRecord *record = build->record;
-  g_autofree char *empty = g_build_filename (folder, "empty", NULL);
-  const AgbTemplateSpec machine = { .cpus = record->cpus,
-                                    .memory_bytes = record->memory_bytes,
-                                    .disk_bytes = record->disk_bytes,
-                                    .tcg = build->lima->tcg,
-                                    .image = empty,
-                                    .kernel = file->kernel,
-                                    .initrd = file->initrd,
-                                    .cmdline = file->cmdline };
-  g_autofree char *zeros = g_malloc0 (EMPTY_BYTES);
-  g_autoptr (AgbLimaInstance) instance = NULL;
-
-  if (!agb_file_replace (empty, zeros, EMPTY_BYTES, 0600, error)
-      || !create_from_template (build, &machine, error))
-    return FALSE;
-  instance = agb_lima_find (build->lima, build->next, error);
-  if (instance != NULL && agb_lima_can_overlay (build->lima, instance))
-    return agb_lima_new_overlay (build->lima, build->next, record->image, record->disk_bytes,
-                                 error);
-  if (error != NULL && *error == NULL)
-    g_set_error_literal (error, AGB_ERROR, AGB_ERROR_RUNTIME,
-                         "an exported base needs machines of QEMU, and qemu-img");
-  return FALSE;
-}
-
-static gboolean
-unpack_import (Build *build, GError **error)
-{
-  AgbBaseRecord *record = build->record;
-  g_autofree char *folder = import_folder (build);
-  g_autofree char *images = agb_lima_record_path (build->lima->home, "images", NULL);
-  g_autofree char *image = g_build_filename (images, record->image, NULL);
-  g_autoptr (AgbBaseFile) file = NULL;
-  struct stat status;
-
-  if (!remove_import (build, error) || !agb_mkdirs (folder, 0700, error)
-      || !agb_mkdirs (images, 0700, error)
-      || !agb_base_file_read (build->file, build->digest, folder, &file, error))
-    return FALSE;
-  take_origin (record, file->record);
-  if (!agb_lima_check_memory ((guint64)record->memory_bytes, error)
-      || !agb_fault_point ("base: take imported image", error))
-    return FALSE;
-  if (chmod (file->image, 0400) != 0 || rename (file->image, image) != 0
-      || stat (image, &status) != 0)
-    return agb_error_set_errno (error, errno, "move", image);
-  record->image_bytes = status.st_size;
-  return agb_fsync_folder (images, error) && create_on_image (build, file, folder, error)
-         && remove_import (build, error);
-}
-
-static gboolean
-boot (Build *build, GError **error)
+gboolean
+agb_build_boot (AgbBuild *build, GError **error)
 {
   return agb_lima_cold_start (build->lima, build->next,
                               MIN (left_ms (build), build->lima->start_timeout_ms), error);
 }
 
 static gboolean
-provision (Build *build, GError **error)
+provision (AgbBuild *build, GError **error)
 {
   return agb_provision_run (build->lima, build->settings, build->next, build->spec->flavour,
                             build->spec->update_image != NULL, build->log, build->deadline,
@@ -205,7 +107,7 @@ provision (Build *build, GError **error)
 }
 
 static gboolean
-probe (Build *build, GError **error)
+probe (AgbBuild *build, GError **error)
 {
   g_autoptr (cJSON) versions = NULL;
   g_autoptr (cJSON) agents = NULL;
@@ -219,7 +121,7 @@ probe (Build *build, GError **error)
 }
 
 static gboolean
-seal (Build *build, GError **error)
+seal (AgbBuild *build, GError **error)
 {
   AgbBaseRecord *record = build->record;
   g_autoptr (AgbLimaInstance) instance = NULL;
@@ -299,8 +201,8 @@ warm_up (const AgbLima *lima, const char *instance, AgbBaseRecord *record, gint6
   return TRUE;
 }
 
-static gboolean
-warm (Build *build, GError **error)
+gboolean
+agb_build_warm (AgbBuild *build, GError **error)
 {
   AgbBaseRecord *record = build->record;
 
@@ -316,8 +218,8 @@ warm (Build *build, GError **error)
 
 /* Put the built instance in the place of the older one.  Killed in between, the record of the name says
  * "preparing": the next prepare begins anew. */
-static gboolean
-publish (Build *build, GError **error)
+gboolean
+agb_build_publish (AgbBuild *build, GError **error)
 {
   const AgbLima *lima = build->lima;
   const char *name = build->spec->name;
@@ -349,33 +251,22 @@ publish (Build *build, GError **error)
   record->steps_json = agb_json_print (build->steps, FALSE);
   return agb_base_record_save (lima->home, record, error)
          && agb_lima_record_remove (lima->home, "bases", build->next, error)
+         && agb_base_repo_drop_old (lima, error)
          && agb_lima_images_collect (lima->home, FALSE, NULL, error);
 }
 
-typedef struct {
-  const char *name;
-  const char *phase;
-  gboolean (*run) (Build *build, GError **error);
-} Step;
-
-static const Step build_steps[] = {
+static const AgbBuildStep build_steps[] = {
   { "create", "making the machine of the base", create_instance },
-  { "boot", "booting it", boot },
+  { "boot", "booting it", agb_build_boot },
   { NULL, NULL, provision },
   { "probe", "looking at what it has", probe },
   { "seal", "sealing it", seal },
-  { "warm", "saving a running state for warm starts", warm },
-  { "publish", "putting it in place", publish },
-};
-
-static const Step import_steps[] = {
-  { "unpack", "unpacking and checking it", unpack_import },
-  { "warm", "saving a running state for warm starts", warm },
-  { "publish", "putting it in place", publish },
+  { "warm", "saving a running state for warm starts", agb_build_warm },
+  { "publish", "putting it in place", agb_build_publish },
 };
 
 static AgbBaseRecord *
-new_record (const Build *build, GError **error)
+new_record (const AgbBuild *build, GError **error)
 {
   const AgbBaseSpec *spec = build->spec;
   g_autoptr (AgbBaseRecord) record = g_new0 (AgbBaseRecord, 1);
@@ -399,10 +290,11 @@ new_record (const Build *build, GError **error)
 
 /* After an error: nothing of the half-built one stays, except when it had begun to take the name. */
 static void
-abandon (Build *build)
+abandon (AgbBuild *build)
 {
   agb_interrupt_shield ();
-  remove_import (build, NULL);
+  g_autofree char *import = agb_build_import_folder (build->lima);
+  agb_remove_tree (import, NULL);
   if (agb_lima_delete (build->lima, build->next, NULL)
       && !g_str_equal (build->record->name, build->spec->name)
       && agb_lima_record_remove (build->lima->home, "bases", build->next, NULL))
@@ -410,8 +302,9 @@ abandon (Build *build)
   agb_interrupt_unshield ();
 }
 
-static gboolean
-run_steps (Build *build, const Step *steps, gsize count, AgbBaseRecord **ret, GError **error)
+gboolean
+agb_build_run (AgbBuild *build, const AgbBuildStep *steps, gsize count, AgbBaseRecord **ret,
+               GError **error)
 {
   const AgbLima *lima = build->lima;
   const AgbBaseSpec *spec = build->spec;
@@ -449,24 +342,10 @@ gboolean
 agb_base_build (const AgbLima *lima, AgbSettings *settings, const AgbBaseSpec *spec,
                 AgbProgress *progress, AgbBaseRecord **ret, GError **error)
 {
-  g_auto (Build) build = { .lima = lima, .settings = settings, .spec = spec, .progress = progress };
+  g_auto (AgbBuild) build
+      = { .lima = lima, .settings = settings, .spec = spec, .progress = progress };
 
-  return run_steps (&build, build_steps, G_N_ELEMENTS (build_steps), ret, error);
-}
-
-gboolean
-agb_base_import (const AgbLima *lima, AgbSettings *settings, const AgbBaseSpec *spec,
-                 const char *path, const char *digest, AgbProgress *progress, AgbBaseRecord **ret,
-                 GError **error)
-{
-  g_auto (Build) build = { .lima = lima,
-                           .settings = settings,
-                           .spec = spec,
-                           .progress = progress,
-                           .file = path,
-                           .digest = digest };
-
-  return run_steps (&build, import_steps, G_N_ELEMENTS (import_steps), ret, error);
+  return agb_build_run (&build, build_steps, G_N_ELEMENTS (build_steps), ret, error);
 }
 
 gboolean

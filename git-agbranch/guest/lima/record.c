@@ -6,6 +6,7 @@
 #include "core/json.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,6 +62,10 @@ static const Field base_fields[] = {
   BASE_FIELD (STRING, versions_json),
   BASE_FIELD (STRING, agents_json),
   BASE_FIELD (STRING, steps_json),
+  BASE_FIELD (STRING, repo),
+  BASE_FIELD (STRING, seeded),
+  BASE_FIELD (STRING, parent),
+  BASE_FIELD (STRING, parent_image),
 };
 
 #define GUEST_FIELD(type, name)                 \
@@ -71,7 +76,7 @@ static const Field guest_fields[] = {
   GUEST_FIELD (STRING, vm_name),     GUEST_FIELD (STRING, key),   GUEST_FIELD (STRING, session),
   GUEST_FIELD (STRING, base),        GUEST_FIELD (STRING, image), GUEST_FIELD (STRING, network),
   GUEST_FIELD (BOOL, cloned),        GUEST_FIELD (BOOL, fresh),   GUEST_FIELD (BOOL, warm),
-  GUEST_FIELD (STRING, cold_reason),
+  GUEST_FIELD (STRING, cold_reason), GUEST_FIELD (STRING, repo),  GUEST_FIELD (STRING, seeded),
 };
 
 static void
@@ -239,6 +244,43 @@ agb_lima_record_remove (const char *home, const char *folder, const char *name, 
   return TRUE;
 }
 
+/* The image that IMAGE stands on (backing file in the header of a qcow2), NULL: on none. */
+static char *
+image_below (const char *home, const char *image)
+{
+  g_autofree char *path = agb_lima_record_path (home, "images", image);
+  guchar header[20];
+  char name[1024] = { 0 };
+  agb_autofd int fd = open (path, O_RDONLY | O_CLOEXEC);
+  guint64 offset = 0;
+  guint32 length = 0;
+
+  if (fd < 0 || pread (fd, header, sizeof header, 0) != sizeof header
+      || memcmp (header, "QFI\xfb", 4) != 0)
+    return NULL;
+  memcpy (&offset, header + 8, sizeof offset);
+  memcpy (&length, header + 16, sizeof length);
+  offset = GUINT64_FROM_BE (offset);
+  length = GUINT32_FROM_BE (length);
+  if (offset == 0 || length == 0 || length >= sizeof name
+      || pread (fd, name, length, (off_t)offset) != (ssize_t)length)
+    return NULL;
+  return g_path_get_basename (name);
+}
+
+static void
+add_used (GHashTable *used, const char *home, const char *image)
+{
+  g_autofree char *name = g_strdup (image);
+
+  while (name != NULL && !g_hash_table_contains (used, name))
+    {
+      char *below = image_below (home, name);
+      g_hash_table_add (used, g_steal_pointer (&name));
+      name = below;
+    }
+}
+
 /* The images that some record names.  A record that cannot be read keeps everything. */
 static GHashTable *
 used_images (const char *home, GError **error)
@@ -257,7 +299,7 @@ used_images (const char *home, GError **error)
           return NULL;
         }
       if (record != NULL && record->image != NULL)
-        g_hash_table_add (used, g_strdup (record->image));
+        add_used (used, home, record->image);
     }
   for (char **name = guests; *name != NULL; name++)
     {
@@ -269,7 +311,7 @@ used_images (const char *home, GError **error)
           return NULL;
         }
       if (record != NULL && record->image != NULL)
-        g_hash_table_add (used, g_strdup (record->image));
+        add_used (used, home, record->image);
     }
   return g_steal_pointer (&used);
 }

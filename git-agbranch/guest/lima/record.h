@@ -40,6 +40,11 @@ typedef struct {
   char *versions_json; /* object: program -> version */
   char *agents_json;   /* object: agent -> version */
   char *steps_json;    /* array of {name, ms} */
+  /* Of the warm image of a repository (guest/lima/base-repo.h); NULL otherwise. */
+  char *repo;         /* its common folder */
+  char *seeded;       /* the commit that is in the image with all it reaches */
+  char *parent;       /* the base that it was made from */
+  char *parent_image; /* and that one's image, which this one stands on */
 } AgbBaseRecord;
 void agb_base_record_free (AgbBaseRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbBaseRecord, agb_base_record_free)
@@ -59,6 +64,8 @@ typedef struct {
   gboolean fresh;    /* never started: the identity is still the base's */
   gboolean warm;     /* its disk holds the base's saved state, to be restored at the first start */
   char *cold_reason; /* why it did not start warm; NULL */
+  char *repo;        /* as in AgbBaseRecord, when it was made from such an image */
+  char *seeded;
 } AgbGuestRecord;
 void agb_guest_record_free (AgbGuestRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbGuestRecord, agb_guest_record_free)
@@ -72,7 +79,7 @@ char **agb_lima_record_names (const char *home, const char *folder);
 gboolean agb_lima_record_remove (const char *home, const char *folder, const char *name,
                                  GError **error);
 
-/* Remove images that no base and no session has any more; *RET_PATHS (may be NULL; freed with
+/* Remove images that no base and no session has any more, and no image that they have stands on; *RET_PATHS (may be NULL; freed with
  * g_strfreev) tells which, with DRY_RUN which would be. */
 gboolean agb_lima_images_collect (const char *home, gboolean dry_run, char ***ret_paths,
                                   GError **error);

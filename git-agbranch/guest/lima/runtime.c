@@ -8,6 +8,7 @@
 #include "core/names.h"
 #include "core/paths.h"
 #include "core/trace.h"
+#include "guest/lima/base-repo.h"
 #include "guest/lima/base.h"
 #include "guest/lima/host.h"
 #include "guest/lima/limactl.h"
@@ -94,6 +95,8 @@ new_record (LimaRuntime *self, const AgbBaseRecord *base, const AgbGuestSpec *sp
   record->base = g_strdup (base->name);
   record->image = g_strdup (base->image);
   record->network = g_strdup (spec->network);
+  record->repo = g_strdup (base->repo);
+  record->seeded = g_strdup (base->seeded);
   record->fresh = TRUE;
   record->cold_reason = reason_for_cold (self, base, spec);
   record->warm = record->cold_reason == NULL;
@@ -185,9 +188,12 @@ lima_create (AgbRuntime *runtime, const AgbGuestSpec *given, AgbProgress *progre
   if (!agb_lima_check_memory (spec.memory_bytes, error))
     return FALSE;
   g_clear_pointer (&record, agb_guest_record_free);
-  record = new_record (self, base->record, &spec);
+  g_autoptr (AgbBaseRecord) seeded
+      = spec.repo != NULL ? agb_base_repo_find (lima, base->record, spec.repo) : NULL;
+  const AgbBaseRecord *from = seeded != NULL ? seeded : base->record;
+  record = new_record (self, from, &spec);
   return agb_guest_record_save (lima->home, record, error)
-         && clone_instance (lima, base->record, &spec, record, error)
+         && clone_instance (lima, from, &spec, record, error)
          && check_no_mounts (lima, spec.vm_name, error);
 }
 
@@ -589,6 +595,16 @@ lima_follow (AgbRuntime *runtime, const char *vm_name, AgbGuestFollow *ret)
   return TRUE;
 }
 
+static char *
+lima_seeded (AgbRuntime *runtime, const char *vm_name, const char *repo)
+{
+  const AgbLima *lima = lima_of (runtime, NULL);
+  g_autoptr (AgbGuestRecord) record
+      = lima != NULL ? agb_guest_record_load (lima->home, vm_name, NULL) : NULL;
+
+  return record != NULL && g_strcmp0 (record->repo, repo) == 0 ? g_strdup (record->seeded) : NULL;
+}
+
 static gboolean
 lima_ssh (AgbRuntime *runtime, const char *vm_name, char **ret_config_file, char **ret_host_alias,
           GError **error)
@@ -653,6 +669,7 @@ static const struct AgbRuntimeClass lima_class = {
   .adopt = lima_adopt,
   .cpu_usec = lima_cpu_usec,
   .follow = lima_follow,
+  .seeded = lima_seeded,
   .ssh = lima_ssh,
   .log_path = lima_log_path,
   .probe = lima_probe,
