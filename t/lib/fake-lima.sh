@@ -35,7 +35,13 @@ list)
 			"${dir##*/}" "$(cat "$dir/status" 2>/dev/null || echo Stopped)" "$dir"
 	done
 	;;
-create) name=${2#--name=}; mkdir -p "$LIMA_HOME/$name"; : >"$LIMA_HOME/$name/lima.yaml"; : >"$LIMA_HOME/$name/disk" ;;
+create)
+	name=${2#--name=}
+	mkdir -p "$LIMA_HOME/$name"
+	: >"$LIMA_HOME/$name/lima.yaml"
+	qemu-img create -q -f qcow2 "$LIMA_HOME/$name/disk" 64M 2>/dev/null || : >"$LIMA_HOME/$name/disk"
+	;;
+start) for name; do :; done; : >"$LIMA_HOME/$name/ssh.config" ;;
 delete) rm -rf "$LIMA_HOME/$3" ;;
 clone) cp -R "$LIMA_HOME/$2" "$LIMA_HOME/$3" ;;
 rename) mv "$LIMA_HOME/$2" "$LIMA_HOME/$3" ;;
