@@ -3,6 +3,7 @@
  * The stream is a guest's: the process first gives away what it does not need.  On success it prints
  * "BYTES ENTRIES SKIPPED", with "skip" after a line "skipped TAB PATH TAB RULE" for each entry (of the
  * first 1000) that was left out since it broke a rule; on an error one line on stderr, and ends with the code of that error. */
+#include "core/confine.h"
 #include "core/error.h"
 #include "core/escape.h"
 
@@ -11,33 +12,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <linux/landlock.h>
 #include <linux/openat2.h>
 #include <locale.h>
-#include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-/* Its search for leaks starts a thread that traces this one: both are given away. */
-const char *__asan_default_options (void);
-const char *
-__asan_default_options (void)
-{
-  return "detect_leaks=0";
-}
-#endif
 
 enum {
   PATH_LIMIT = 4096,
@@ -58,117 +40,14 @@ typedef struct {
   int root_fd;
 } Unpack;
 
-/* Write below the working directory only; no devices, fifos, sockets; nothing is executed.  FALSE only
- * when the kernel has Landlock and refuses: without it the other rules stand. */
-static gboolean
-restrict_files (int root_fd)
-{
-  long abi = syscall (SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-  if (abi < 1)
-    return TRUE;
-
-  /* What version 1 handles; REFER (version 2) would be needed to link from folder to folder. */
-  __u64 handled = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
-  __u64 allowed = handled
-                  & ~(__u64)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR
-                             | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO
-                             | LANDLOCK_ACCESS_FS_MAKE_SOCK);
-  if (abi >= 2)
-    {
-      handled |= 1ULL << 13; /* LANDLOCK_ACCESS_FS_REFER, newer than Debian 12's headers need be */
-      allowed |= 1ULL << 13;
-    }
-  const struct landlock_ruleset_attr attr = { .handled_access_fs = handled };
-  const struct landlock_path_beneath_attr beneath
-      = { .allowed_access = allowed, .parent_fd = root_fd };
-  int ruleset = (int)syscall (SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
-  gboolean done
-      = ruleset >= 0
-        && syscall (SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0
-        && syscall (SYS_landlock_restrict_self, ruleset, 0) == 0;
-
-  if (ruleset >= 0)
-    close (ruleset);
-  return done;
-}
-
-static gboolean
-restrict_calls (void)
-{
-  static const char *const denied[] = { "execve",
-                                        "execveat",
-                                        "fork",
-                                        "vfork",
-                                        "clone",
-                                        "clone3",
-                                        "socket",
-                                        "socketpair",
-                                        "connect",
-                                        "bind",
-                                        "ptrace",
-                                        "process_vm_readv",
-                                        "process_vm_writev",
-                                        "mknod",
-                                        "mknodat",
-                                        "mount",
-                                        "umount2",
-                                        "chroot",
-                                        "pivot_root",
-                                        "setns",
-                                        "unshare",
-                                        "keyctl",
-                                        "add_key",
-                                        "request_key",
-                                        "bpf",
-                                        "perf_event_open",
-                                        "io_uring_setup",
-                                        "userfaultfd",
-                                        "kill",
-                                        "tkill",
-                                        "tgkill",
-                                        "ioctl",
-                                        "setxattr",
-                                        "fsetxattr",
-                                        "lsetxattr",
-                                        "chown",
-                                        "fchown",
-                                        "lchown",
-                                        "fchownat" };
-  scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ALLOW);
-  gboolean done = filter != NULL;
-
-  for (gsize i = 0; done && i < G_N_ELEMENTS (denied); i++)
-    {
-      int number = seccomp_syscall_resolve_name (denied[i]);
-
-      if (number != __NR_SCMP_ERROR)
-        done = seccomp_rule_add (filter, SCMP_ACT_ERRNO (EPERM), number, 0) == 0;
-    }
-  done = done && seccomp_load (filter) == 0;
-  if (filter != NULL)
-    seccomp_release (filter);
-  return done;
-}
-
 static gboolean
 give_rights_away (const Unpack *unpack, GError **error)
 {
-  const struct rlimit none = { 0, 0 };
-  const struct rlimit size = { unpack->byte_limit, unpack->byte_limit };
+  const AgbConfinement confinement = { .folder_fd = unpack->root_fd,
+                                       .file_bytes = unpack->byte_limit,
+                                       .memory_bytes = MEMORY_LIMIT };
 
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
-  setrlimit (RLIMIT_CORE, &none);
-  setrlimit (RLIMIT_FSIZE, &size);
-#ifndef __SANITIZE_ADDRESS__ /* its shadow memory is larger than any limit */
-  const struct rlimit memory = { MEMORY_LIMIT, MEMORY_LIMIT };
-  setrlimit (RLIMIT_AS, &memory);
-#endif
-  if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && restrict_files (unpack->root_fd)
-      && restrict_calls ())
-    return TRUE;
-  g_set_error (error, AGB_ERROR, AGB_ERROR_FILE, "cannot give rights away before unpacking: %s",
-               g_strerror (errno));
-  return FALSE;
+  return agb_confine (&confinement, error);
 }
 
 static gboolean
@@ -484,7 +363,6 @@ main (int argc, char **argv)
       return AGB_ERROR_USAGE;
     }
   setlocale (LC_CTYPE, "C.UTF-8"); /* libarchive converts the names of pax headers to it */
-  signal (SIGXFSZ, SIG_IGN);       /* an error of write is enough */
   Unpack unpack = {
     .top = argv[1],
     .byte_limit = g_ascii_strtoull (argv[2], NULL, 10),
