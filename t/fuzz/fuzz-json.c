@@ -22,6 +22,9 @@ use_getters (const cJSON *object)
         g_assert_true (number >= -(G_GINT64_CONSTANT (1) << 53)
                        && number <= G_GINT64_CONSTANT (1) << 53);
     }
+  /* The fuzzer reads what is compared, and guesses the key. */
+  if (cJSON_HasObjectItem (object, "no such key here"))
+    return;
   g_assert_null (agb_json_get_string (object, "no such key here", "input", 6, &error));
   g_assert_nonnull (error);
 }
