@@ -17,7 +17,7 @@ SHELL := /bin/sh
 BUILD ?= build$(if $(filter clang%,$(CC)),-clang)$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(COVERAGE),-coverage)
 comma := ,
 
-PKGS := glib-2.0 gio-2.0 gio-unix-2.0 libgit2 sqlite3 libcjson yaml-0.1 libarchive $(if $(filter Linux,$(shell uname -s)),libseccomp)
+PKGS := glib-2.0 gio-2.0 gio-unix-2.0 libgit2 sqlite3 libcjson yaml-0.1 libarchive zlib $(if $(filter Linux,$(shell uname -s)),libseccomp)
 PKG_CONFIG ?= pkg-config
 
 # Goals that set the machine up themselves must work before the libraries are there.

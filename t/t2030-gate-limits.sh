@@ -59,6 +59,26 @@ test_expect_success 'twenty thousand objects in less than 40 MiB' '
 	peak_below 40 100
 '
 
+test_expect_success 'many deltas on objects of the host are no chain' '
+	rm -rf deltas && git init -q deltas && (
+		cd deltas &&
+		for i in 1 2 3 4 5 6 7 8 9; do seq $i 9 9000 >file$i || exit 1; done &&
+		git add . && git commit -qm base &&
+		base=$(git rev-parse HEAD) && git update-ref refs/agbranch/sessions/s/base "$base" &&
+		git clone -q . ../changed && cd ../changed &&
+		for i in 1 2 3 4 5 6 7 8 9; do echo more >>file$i || exit 1; done && git commit -qam change &&
+		printf "%s\n^%s\n" "$(git rev-parse HEAD)" "$base" |
+			git pack-objects --revs --thin --delta-base-offset --stdout -q >../stream &&
+		cd ../deltas && git config agbranch.limits.deltaDepth 2 &&
+		"$GATE_TOOL" sync "$base" "$base" "$(git -C ../changed rev-parse HEAD)" ../deltas.staged <../stream &&
+		git config agbranch.limits.deltaDepth 0 && rm ../deltas.staged && git update-ref -d refs/heads/agbranch/s &&
+		git update-ref -d refs/agbranch/sessions/s/head &&
+		expect_code 9 "$GATE_TOOL" sync "$base" "$base" "$(git -C ../changed rev-parse HEAD)" ../deltas.staged \
+			<../stream &&
+		grep "deltaDepth: the pack has 1, the limit is 0" err
+	)
+'
+
 # started: the gate has its quarantine and has begun to write.
 started () {
 	ls other.?????? host/.git/agbranch/quarantine-*/lock

@@ -1,16 +1,14 @@
 #include "gate/bundle-header.h"
 
-#include "core/error.h"
-
 #include <string.h>
 
 static const char signature_start[] = "# v";
 static const char signature_end[] = " git bundle\n";
 
 static AgbBundleState
-bad (GError **error, const char *why)
+bad (AgbScanFault *ret, AgbScanRule rule)
 {
-  g_set_error (error, AGB_ERROR, AGB_ERROR_SYNC, "refused: bundle: its header %s", why);
+  agb_scan_fault_set (ret, rule, 0);
   return AGB_BUNDLE_BAD;
 }
 
@@ -52,72 +50,76 @@ line_is (const char *line, gsize length, const char *text)
 
 /* A capability of version 3. */
 static AgbBundleState
-check_capability (const char *line, gsize length, gsize oid_length, GError **error)
+check_capability (const char *line, gsize length, gsize oid_length, AgbScanFault *fault)
 {
   if (line_is (line, length, oid_length == 40 ? "@object-format=sha1" : "@object-format=sha256"))
     return AGB_BUNDLE_OK;
-  return bad (error, "asks for a capability that is not known, or names another object format");
+  return bad (fault, AGB_SCAN_CAPABILITY);
 }
 
-/* One line without its end; sets *SEEN_TIP for the ref that points at TIP. */
+/* One line without its end; counts it in *HEADER, sets *SEEN_TIP for the ref that points at TIP. */
 static AgbBundleState
-check_line (const char *line, gsize length, char version, const char *tip, gboolean *seen_tip,
-            GError **error)
+check_line (const char *line, gsize length, const char *tip, AgbBundleHeader *header,
+            gboolean *seen_tip, AgbScanFault *fault)
 {
   gsize oid_length = strlen (tip);
   gboolean prerequisite = line[0] == '-';
 
   if (line[0] == '@')
-    return version == '3' ? check_capability (line, length, oid_length, error)
-                          : bad (error, "has a capability, which version 2 has not");
+    return header->version == 3 ? check_capability (line, length, oid_length, fault)
+                                : bad (fault, AGB_SCAN_CAPABILITY_V2);
 
   const char *oid = line + prerequisite;
   gsize rest = length - prerequisite;
   if (hex_digits (oid, rest) != oid_length)
-    return bad (error, "has a line that does not begin with an object name");
+    return bad (fault, AGB_SCAN_HEADER_LINE);
   if (prerequisite)
-    return rest == oid_length || oid[oid_length] == ' '
-               ? AGB_BUNDLE_OK
-               : bad (error, "has a prerequisite that is not one object name");
+    {
+      header->prerequisites++;
+      return rest == oid_length || oid[oid_length] == ' ' ? AGB_BUNDLE_OK
+                                                          : bad (fault, AGB_SCAN_PREREQUISITE);
+    }
   if (rest < oid_length + 2 || oid[oid_length] != ' ')
-    return bad (error, "has a ref without a name");
+    return bad (fault, AGB_SCAN_NAMELESS_REF);
+  header->refs++;
   if (memcmp (oid, tip, oid_length) == 0)
     *seen_tip = TRUE;
   return AGB_BUNDLE_OK;
 }
 
 AgbBundleState
-agb_bundle_header (const char *data, gsize length, const char *tip, gsize *ret_header,
-                   GError **error)
+agb_bundle_header (const char *data, gsize length, const char *tip, AgbBundleHeader *ret,
+                   AgbScanFault *ret_fault)
 {
+  AgbBundleHeader header = { 0 };
   gboolean seen_tip = FALSE;
   gsize at = 0;
-
-  if (length == 0)
-    return AGB_BUNDLE_MORE;
   AgbBundleState state = read_signature (data, length, &at);
 
   if (state != AGB_BUNDLE_OK)
     return state;
+  header.version = (guint)(data[3] - '0');
   for (;;)
     {
       const char *end = memchr (data + at, '\n', length - at);
 
-      if (end == NULL)
-        return length >= AGB_BUNDLE_HEADER_MAX ? bad (error, "is longer than 64 KiB")
-                                               : AGB_BUNDLE_MORE;
+      if (end == NULL && length < AGB_BUNDLE_HEADER_MAX)
+        return AGB_BUNDLE_MORE;
+      if (end == NULL || end - data >= AGB_BUNDLE_HEADER_MAX)
+        return bad (ret_fault, AGB_SCAN_HEADER_LONG);
       gsize line_length = (gsize)(end - (data + at));
       if (line_length == 0)
         break;
       if (memchr (data + at, '\0', line_length) != NULL)
-        return bad (error, "has a NUL byte");
-      state = check_line (data + at, line_length, data[3], tip, &seen_tip, error);
+        return bad (ret_fault, AGB_SCAN_HEADER_NUL);
+      state = check_line (data + at, line_length, tip, &header, &seen_tip, ret_fault);
       if (state != AGB_BUNDLE_OK)
         return state;
       at += line_length + 1;
     }
   if (!seen_tip)
-    return bad (error, "has no ref at the commit that the guest names");
-  *ret_header = at + 1;
+    return bad (ret_fault, AGB_SCAN_NO_TIP);
+  header.length = at + 1;
+  *ret = header;
   return AGB_BUNDLE_OK;
 }

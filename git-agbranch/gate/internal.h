@@ -34,6 +34,7 @@ struct AgbGate {
   char **envp;         /* for plumbing in the quarantine */
   guint64 pack_bytes;  /* of the stream */
   guint pack_objects;  /* as its header says */
+  guint pack_depth;    /* no chain of deltas in it is longer */
   char *pack_name;     /* "pack-HASH" in the quarantine; NULL: nothing was received */
   char *keep_path;     /* where its .keep will be; NULL: none */
   gboolean moved;      /* the first file of the pack is in the store */
@@ -81,9 +82,14 @@ char *gate_last_words (const AgbChildResult *result);
 gboolean gate_refuse (GError **error, const char *rule, const char *subject, const char *format,
                       ...) G_GNUC_PRINTF (4, 5);
 
-/* receive.c: spool, scan, stage */
-gboolean gate_spool (AgbGate *gate, int fd, int *ret_spool_fd, goffset *ret_pack_offset,
-                     char **ret_temporary, GError **error);
+/* scan.c: have the stream from IN read by agbranch-scan (AGB_ERROR_CHILD when it cannot be run or
+ * cannot give its rights away) and appended as a pack to the file PATH, which is open as FD.  Limits,
+ * or what is wrong with it or with what its reader says: AGB_ERROR_SYNC.  A full disk: AGB_ERROR_FILE.
+ * Sets pack_bytes, pack_objects and pack_depth. */
+gboolean gate_scan (AgbGate *gate, int in, int fd, const char *path, GError **error);
+
+/* depth.c: chains of deltas by the names of their bases, once git has indexed the pack */
+gboolean gate_depth (AgbGate *gate, GError **error);
 
 /* walk.c: connectivity; fills gate->commits with what the host does not have */
 gboolean gate_walk (AgbGate *gate, GError **error);

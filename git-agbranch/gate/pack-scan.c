@@ -1,15 +1,15 @@
 #include "gate/pack-scan.h"
 
-#include "core/error.h"
-
-#include <gio/gio.h>
 #include <string.h>
+#include <zlib.h>
 
 enum {
   HEADER_LENGTH = 12,
   OID_MAX = 32,
   DELTA_HEAD_MAX = 20, /* two sizes of 63 bits, 7 bits a byte */
   SCRATCH = 64 * 1024,
+  /* In a depth: the chain begins with a delta whose base is named, not placed. */
+  LEANS = AGB_PACK_DEPTH_MAX + 1,
 };
 
 typedef enum {
@@ -38,7 +38,7 @@ struct AgbPackScan {
   ScanState state;
   guint64 position; /* bytes taken */
   GChecksum *checksum;
-  GConverter *inflater;
+  z_stream inflater;
 
   guint8 small[OID_MAX]; /* header and trailer, as far as they have come */
   gsize small_length;
@@ -46,7 +46,9 @@ struct AgbPackScan {
   guint objects;
   guint64 inflated_total;
   GArray *offsets; /* guint64, ascending: where each entry begins */
-  GArray *depths;  /* guint16, of the same entries */
+  GArray *depths;  /* guint16, of the same entries; with LEANS */
+  guint deepest;   /* of the chains that stand on a whole object */
+  guint leaning;   /* entries with LEANS */
 
   /* the entry under way */
   int type;
@@ -66,9 +68,10 @@ agb_pack_scan_new (const AgbPackLimits *limits, gsize oid_length)
 
   g_assert (oid_length == 20 || oid_length == OID_MAX);
   scan->limits = *limits;
+  scan->limits.depth = MIN (limits->depth, AGB_PACK_DEPTH_MAX);
   scan->oid_length = oid_length;
   scan->checksum = g_checksum_new (oid_length == 20 ? G_CHECKSUM_SHA1 : G_CHECKSUM_SHA256);
-  scan->inflater = G_CONVERTER (g_zlib_decompressor_new (G_ZLIB_COMPRESSOR_FORMAT_ZLIB));
+  g_assert (inflateInit (&scan->inflater) == Z_OK);
   scan->offsets = g_array_new (FALSE, FALSE, sizeof (guint64));
   scan->depths = g_array_new (FALSE, FALSE, sizeof (guint16));
   return scan;
@@ -78,7 +81,7 @@ void
 agb_pack_scan_free (AgbPackScan *scan)
 {
   g_checksum_free (scan->checksum);
-  g_object_unref (scan->inflater);
+  inflateEnd (&scan->inflater);
   g_array_unref (scan->offsets);
   g_array_unref (scan->depths);
   g_free (scan);
@@ -96,22 +99,16 @@ agb_pack_scan_objects (const AgbPackScan *scan)
   return scan->objects;
 }
 
-static gboolean
-over_limit (GError **error, const char *limit, guint64 is, guint64 may)
+guint64
+agb_pack_scan_inflated (const AgbPackScan *scan)
 {
-  g_set_error (error, AGB_ERROR, AGB_ERROR_SYNC,
-               "refused: agbranch.limits.%s: the pack has %" G_GUINT64_FORMAT
-               ", the limit is %" G_GUINT64_FORMAT,
-               limit, is, may);
-  agb_error_hint (error, "if this is wanted: git config agbranch.limits.%s <larger>", limit);
-  return FALSE;
+  return scan->inflated_total;
 }
 
-static gboolean
-broken (GError **error, const char *why)
+guint
+agb_pack_scan_depth (const AgbPackScan *scan)
 {
-  g_set_error (error, AGB_ERROR, AGB_ERROR_SYNC, "refused: pack: the stream of the guest %s", why);
-  return FALSE;
+  return scan->leaning + scan->deepest;
 }
 
 /* Collect WANTED bytes in scan->small; TRUE when they are there. */
@@ -145,33 +142,33 @@ begin_entry (AgbPackScan *scan)
   scan->inflated = 0;
   scan->delta_head_length = 0;
   scan->delta_counted = FALSE;
-  g_converter_reset (scan->inflater);
+  inflateReset (&scan->inflater);
 }
 
 static gboolean
-read_header (AgbPackScan *scan, GError **error)
+read_header (AgbPackScan *scan, AgbScanFault *fault)
 {
   if (memcmp (scan->small, "PACK", 4) != 0)
-    return broken (error, "is not a pack");
+    return agb_scan_fault_set (fault, AGB_SCAN_NO_PACK, 0);
   guint32 version = big_endian (scan->small + 4);
   if (version != 2 && version != 3)
-    return broken (error, "has a pack version that git does not know");
+    return agb_scan_fault_set (fault, AGB_SCAN_PACK_VERSION, 0);
   scan->objects = big_endian (scan->small + 8);
   if (scan->objects > scan->limits.objects)
-    return over_limit (error, "objects", scan->objects, scan->limits.objects);
+    return agb_scan_fault_set (fault, AGB_SCAN_OBJECTS, scan->objects);
   begin_entry (scan);
   return TRUE;
 }
 
 /* SIZE bytes more for git to hold: one object must fit, and all together. */
 static gboolean
-count_size (AgbPackScan *scan, guint64 size, GError **error)
+count_size (AgbPackScan *scan, guint64 size, AgbScanFault *fault)
 {
   if (size > scan->limits.blob_bytes)
-    return over_limit (error, "blobBytes", size, scan->limits.blob_bytes);
+    return agb_scan_fault_set (fault, AGB_SCAN_BLOB_BYTES, size);
   scan->inflated_total += size;
   if (scan->inflated_total > scan->limits.inflated_bytes)
-    return over_limit (error, "inflatedBytes", scan->inflated_total, scan->limits.inflated_bytes);
+    return agb_scan_fault_set (fault, AGB_SCAN_INFLATED_BYTES, scan->inflated_total);
   return TRUE;
 }
 
@@ -180,6 +177,10 @@ add_entry (AgbPackScan *scan, guint64 at, guint16 depth)
 {
   g_array_append_val (scan->offsets, at);
   g_array_append_val (scan->depths, depth);
+  if ((depth & LEANS) != 0)
+    scan->leaning++;
+  else
+    scan->deepest = MAX (scan->deepest, depth);
 }
 
 /* The entry's own position; small_length counts the bytes of its header before its data. */
@@ -190,7 +191,7 @@ entry_position (const AgbPackScan *scan)
 }
 
 static gboolean
-finish_entry_size (AgbPackScan *scan, GError **error)
+finish_entry_size (AgbPackScan *scan, AgbScanFault *fault)
 {
   switch (scan->type)
     {
@@ -206,18 +207,18 @@ finish_entry_size (AgbPackScan *scan, GError **error)
       scan->state = IN_DELTA_OFFSET;
       break;
     case TYPE_REF_DELTA:
-      add_entry (scan, entry_position (scan), 1);
+      add_entry (scan, entry_position (scan), LEANS | 1);
       scan->small_length = 0;
       scan->state = IN_DELTA_BASE;
       break;
     default:
-      return broken (error, "has an object of an unknown type");
+      return agb_scan_fault_set (fault, AGB_SCAN_OBJECT_TYPE, 0);
     }
-  return count_size (scan, scan->size, error);
+  return count_size (scan, scan->size, fault);
 }
 
 static gboolean
-read_entry_size (AgbPackScan *scan, guint8 byte, GError **error)
+read_entry_size (AgbPackScan *scan, guint8 byte, AgbScanFault *fault)
 {
   scan->small_length++;
   if (scan->shift == 0)
@@ -229,11 +230,11 @@ read_entry_size (AgbPackScan *scan, guint8 byte, GError **error)
   else
     {
       if (scan->shift > 60 - 7)
-        return broken (error, "has an object size that is too large");
+        return agb_scan_fault_set (fault, AGB_SCAN_OBJECT_SIZE, 0);
       scan->size |= (guint64)(byte & 127) << scan->shift;
       scan->shift += 7;
     }
-  return (byte & 128) != 0 || finish_entry_size (scan, error);
+  return (byte & 128) != 0 || finish_entry_size (scan, fault);
 }
 
 /* The entry that begins at OFFSET, or -1. */
@@ -258,10 +259,10 @@ find_entry (const AgbPackScan *scan, guint64 offset)
 }
 
 static gboolean
-read_delta_offset (AgbPackScan *scan, guint8 byte, GError **error)
+read_delta_offset (AgbPackScan *scan, guint8 byte, AgbScanFault *fault)
 {
   if (scan->offset > G_MAXUINT64 >> 8)
-    return broken (error, "has a delta offset that is too large");
+    return agb_scan_fault_set (fault, AGB_SCAN_DELTA_OFFSET, 0);
   scan->offset = (scan->shift == 0 ? 0 : (scan->offset + 1) << 7) | (byte & 127);
   scan->shift = 1;
   scan->small_length++;
@@ -271,11 +272,12 @@ read_delta_offset (AgbPackScan *scan, guint8 byte, GError **error)
   guint64 at = entry_position (scan);
   gssize base = scan->offset <= at ? find_entry (scan, at - scan->offset) : -1;
   if (base < 0)
-    return broken (error, "has a delta against something that is no object");
-  guint depth = g_array_index (scan->depths, guint16, (gsize)base) + 1u;
-  if (depth > MIN (scan->limits.depth, G_MAXUINT16))
-    return over_limit (error, "deltaDepth", depth, scan->limits.depth);
-  add_entry (scan, at, (guint16)depth);
+    return agb_scan_fault_set (fault, AGB_SCAN_DELTA_BASE, 0);
+  guint16 below = g_array_index (scan->depths, guint16, (gsize)base);
+  guint depth = (below & AGB_PACK_DEPTH_MAX) + 1u;
+  if (depth > scan->limits.depth)
+    return agb_scan_fault_set (fault, AGB_SCAN_DELTA_DEPTH, depth);
+  add_entry (scan, at, (guint16)((below & LEANS) | depth));
   scan->state = IN_DATA;
   return TRUE;
 }
@@ -301,7 +303,7 @@ delta_size (const guint8 *head, gsize length, gsize *position, guint64 *ret)
 }
 
 static gboolean
-count_delta (AgbPackScan *scan, const guint8 *inflated, gsize length, GError **error)
+count_delta (AgbPackScan *scan, const guint8 *inflated, gsize length, AgbScanFault *fault)
 {
   gsize taken = MIN (sizeof scan->delta_head - scan->delta_head_length, length);
   gsize position = 0;
@@ -315,69 +317,76 @@ count_delta (AgbPackScan *scan, const guint8 *inflated, gsize length, GError **e
       && delta_size (scan->delta_head, scan->delta_head_length, &position, &result))
     {
       scan->delta_counted = TRUE;
-      return count_size (scan, result, error);
+      return count_size (scan, result, fault);
     }
   return scan->delta_head_length < sizeof scan->delta_head
-         || broken (error, "has a delta without a size");
+         || agb_scan_fault_set (fault, AGB_SCAN_DELTA_SIZE, 0);
+}
+
+static gboolean
+finish_data (AgbPackScan *scan, AgbScanFault *fault)
+{
+  if (scan->inflated != scan->size)
+    return agb_scan_fault_set (fault, AGB_SCAN_OBJECT_SMALLER, 0);
+  if (scan->type >= TYPE_OFS_DELTA && !scan->delta_counted)
+    return agb_scan_fault_set (fault, AGB_SCAN_DELTA_SIZE, 0);
+  begin_entry (scan);
+  return TRUE;
 }
 
 /* Inflate what is there; the object may end in the middle of it. */
 static gboolean
-read_data (AgbPackScan *scan, const guint8 **data, gsize *length, GError **error)
+read_data (AgbPackScan *scan, const guint8 **data, gsize *length, AgbScanFault *fault)
 {
   guint8 scratch[SCRATCH];
+  z_stream *inflater = &scan->inflater;
 
-  while (*length > 0)
+  /* A full buffer may hide that more is waiting without any further input. */
+  for (gboolean full = FALSE; *length > 0 || full;)
     {
-      g_autoptr (GError) local = NULL;
-      gsize taken = 0, made = 0;
-      GConverterResult result
-          = g_converter_convert (scan->inflater, *data, *length, scratch, sizeof scratch,
-                                 G_CONVERTER_NO_FLAGS, &taken, &made, &local);
+      inflater->next_in = (guint8 *)*data;
+      inflater->avail_in = (uInt)MIN (*length, G_MAXINT);
+      inflater->next_out = scratch;
+      inflater->avail_out = sizeof scratch;
+      int rc = inflate (inflater, Z_NO_FLUSH);
+      gsize taken = (gsize)(inflater->next_in - *data);
+      gsize made = sizeof scratch - inflater->avail_out;
 
-      if (result == G_CONVERTER_ERROR)
-        {
-          if (!g_error_matches (local, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT))
-            return broken (error, "has an object that cannot be inflated");
-          taken = *length;
-        }
       *data += taken;
       *length -= taken;
       scan->position += taken;
       scan->inflated += made;
+      full = inflater->avail_out == 0;
+      if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
+        return agb_scan_fault_set (fault, AGB_SCAN_INFLATE, 0);
       if (scan->inflated > scan->size)
-        return broken (error, "has an object that is larger than it says");
-      if (!count_delta (scan, scratch, made, error))
+        return agb_scan_fault_set (fault, AGB_SCAN_OBJECT_LARGER, 0);
+      if (!count_delta (scan, scratch, made, fault))
         return FALSE;
-      if (result == G_CONVERTER_FINISHED)
-        {
-          if (scan->inflated != scan->size)
-            return broken (error, "has an object that is smaller than it says");
-          if (scan->type >= TYPE_OFS_DELTA && !scan->delta_counted)
-            return broken (error, "has a delta without a size");
-          begin_entry (scan);
-          return TRUE;
-        }
+      if (rc == Z_STREAM_END)
+        return finish_data (scan, fault);
+      if (rc == Z_BUF_ERROR)
+        return *length == 0 || agb_scan_fault_set (fault, AGB_SCAN_INFLATE, 0);
     }
   return TRUE;
 }
 
 static gboolean
-check_trailer (AgbPackScan *scan, GError **error)
+check_trailer (AgbPackScan *scan, AgbScanFault *fault)
 {
   guint8 digest[OID_MAX];
   gsize length = sizeof digest;
 
   g_checksum_get_digest (scan->checksum, digest, &length);
   if (length != scan->oid_length || memcmp (digest, scan->small, length) != 0)
-    return broken (error, "is damaged: its checksum is wrong");
+    return agb_scan_fault_set (fault, AGB_SCAN_CHECKSUM, 0);
   scan->state = AT_END;
   return TRUE;
 }
 
 /* One step of the machine over the bytes in front. */
 static gboolean
-step (AgbPackScan *scan, const guint8 **data, gsize *length, GError **error)
+step (AgbPackScan *scan, const guint8 **data, gsize *length, AgbScanFault *fault)
 {
   const guint8 *begin = *data;
   gboolean good = TRUE;
@@ -389,42 +398,42 @@ step (AgbPackScan *scan, const guint8 **data, gsize *length, GError **error)
       (*data)++;
       (*length)--;
       scan->position++;
-      return scan->state == IN_ENTRY_SIZE ? read_entry_size (scan, *begin, error)
-                                          : read_delta_offset (scan, *begin, error);
+      return scan->state == IN_ENTRY_SIZE ? read_entry_size (scan, *begin, fault)
+                                          : read_delta_offset (scan, *begin, fault);
     case IN_HEADER:
       if (collect (scan, HEADER_LENGTH, data, length))
-        good = read_header (scan, error);
+        good = read_header (scan, fault);
       break;
     case IN_DELTA_BASE:
       if (collect (scan, scan->oid_length, data, length))
         scan->state = IN_DATA;
       break;
     case IN_DATA:
-      return read_data (scan, data, length, error);
+      return read_data (scan, data, length, fault);
     case IN_TRAILER:
       if (collect (scan, scan->oid_length, data, length))
-        good = check_trailer (scan, error);
+        good = check_trailer (scan, fault);
       break;
     case AT_END:
-      return broken (error, "goes on after the end of the pack");
+      return agb_scan_fault_set (fault, AGB_SCAN_JUNK, 0);
     }
   scan->position += (guint64)(*data - begin);
   return good;
 }
 
 gboolean
-agb_pack_scan_feed (AgbPackScan *scan, const void *data, gsize length, GError **error)
+agb_pack_scan_feed (AgbPackScan *scan, const void *data, gsize length, AgbScanFault *fault)
 {
   const guint8 *next = data;
 
   if (scan->position + length > scan->limits.bytes)
-    return over_limit (error, "packBytes", scan->position + length, scan->limits.bytes);
+    return agb_scan_fault_set (fault, AGB_SCAN_PACK_BYTES, scan->position + length);
   while (length > 0)
     {
       gboolean hashed = scan->state != IN_TRAILER && scan->state != AT_END;
       const guint8 *begin = next;
 
-      if (!step (scan, &next, &length, error))
+      if (!step (scan, &next, &length, fault))
         return FALSE;
       if (hashed)
         g_checksum_update (scan->checksum, begin, next - begin);
@@ -433,11 +442,11 @@ agb_pack_scan_feed (AgbPackScan *scan, const void *data, gsize length, GError **
 }
 
 gboolean
-agb_pack_scan_end (AgbPackScan *scan, GError **error)
+agb_pack_scan_end (AgbPackScan *scan, AgbScanFault *fault)
 {
   if (scan->state == AT_END)
     return TRUE;
   if (scan->position == 0 && scan->small_length == 0)
-    return broken (error, "is empty");
-  return broken (error, "ended in the middle of the pack");
+    return agb_scan_fault_set (fault, AGB_SCAN_EMPTY, 0);
+  return agb_scan_fault_set (fault, AGB_SCAN_CUT, 0);
 }

@@ -1,26 +1,18 @@
-/* The stream of the guest: limits, the staged bundle, git index-pack in the quarantine. */
+/* The stream of the guest: the staged bundle, git index-pack in the quarantine. */
 #include "gate/internal.h"
 
 #include "core/child.h"
 #include "core/error.h"
 #include "core/escape.h"
 #include "core/fault.h"
-#include "core/interrupt.h"
 #include "core/io.h"
-#include "core/time.h"
-#include "gate/bundle-header.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum {
-  PIECE = 64 * 1024,
-};
 
 /* The stream on its way to disk. */
 typedef struct {
@@ -28,8 +20,6 @@ typedef struct {
   int fd;
   char *path; /* temporary, until it is staged; removed otherwise */
   goffset pack_offset;
-  AgbPackScan *scan;
-  GString *head; /* what has come as long as a bundle header may be incomplete; NULL afterwards */
 } Spool;
 
 static void
@@ -39,9 +29,6 @@ spool_clear (Spool *spool)
   if (spool->path != NULL)
     unlink (spool->path);
   g_free (spool->path);
-  g_clear_pointer (&spool->scan, agb_pack_scan_free);
-  if (spool->head != NULL)
-    g_string_free (spool->head, TRUE);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Spool, spool_clear)
 
@@ -79,87 +66,7 @@ spool_open (AgbGate *gate, Spool *spool, GError **error)
     return agb_error_set_errno (error, errno, "make", path);
   spool->path = g_steal_pointer (&path);
   spool->pack_offset = (goffset)length;
-  spool->scan = agb_pack_scan_new (&gate->limits.pack, agb_repo_oid_length (gate->repo) / 2);
-  spool->head = g_string_new (NULL);
   return agb_write_all (spool->fd, header, length, spool->path, error);
-}
-
-static gboolean
-spool_pack (Spool *spool, const char *data, gsize length, GError **error)
-{
-  return agb_pack_scan_feed (spool->scan, data, length, error)
-         && agb_write_all (spool->fd, data, length, spool->path, error);
-}
-
-/* Strip the header of a bundle, if it is one. */
-static gboolean
-spool_head (Spool *spool, const char *data, gsize length, gboolean at_end, GError **error)
-{
-  gsize header = 0;
-
-  g_string_append_len (spool->head, data, (gssize)length);
-  AgbBundleState state = agb_bundle_header (spool->head->str, spool->head->len,
-                                            spool->gate->new_oid, &header, error);
-  if (state == AGB_BUNDLE_BAD)
-    return FALSE;
-  if (state == AGB_BUNDLE_MORE && !at_end)
-    return TRUE;
-
-  GString *head = g_steal_pointer (&spool->head);
-  gboolean good = spool_pack (spool, head->str + header, head->len - header, error);
-  g_string_free (head, TRUE);
-  return good;
-}
-
-/* Wait for bytes on FD until DEADLINE. */
-static gboolean
-wait_readable (int fd, gint64 deadline, GError **error)
-{
-  for (;;)
-    {
-      struct pollfd fds[2]
-          = { { .fd = fd, .events = POLLIN }, { .fd = agb_interrupt_fd (), .events = POLLIN } };
-      int ready = poll (fds, 2, agb_deadline_left_ms (deadline));
-
-      if (agb_interrupted (error))
-        return FALSE;
-      if (ready < 0 && errno != EINTR)
-        return agb_error_set_errno (error, errno, "poll", "the stream of the guest");
-      if (ready == 0)
-        {
-          g_set_error (error, AGB_ERROR, AGB_ERROR_TIMEOUT, "the stream did not end in time");
-          return FALSE;
-        }
-      if (ready > 0 && fds[0].revents != 0)
-        return TRUE;
-    }
-}
-
-static gboolean
-spool_all (Spool *spool, int fd, GError **error)
-{
-  AgbGate *gate = spool->gate;
-  g_autofree char *buffer = g_malloc (PIECE);
-  gint64 deadline = agb_deadline_in (gate->limits.ms);
-  guint64 done = 0;
-
-  for (;;)
-    {
-      if (!wait_readable (fd, deadline, error))
-        return gate_timed_out (gate, "the stream of the guest", error);
-      ssize_t length = read (fd, buffer, PIECE);
-      if (length < 0 && (errno == EINTR || errno == EAGAIN))
-        continue;
-      if (length < 0)
-        return agb_error_set_errno (error, errno, "read", "the stream of the guest");
-      if (spool->head != NULL ? !spool_head (spool, buffer, (gsize)length, length == 0, error)
-                              : length > 0 && !spool_pack (spool, buffer, (gsize)length, error))
-        return FALSE;
-      if (length == 0)
-        return agb_pack_scan_end (spool->scan, error);
-      done += (guint64)length;
-      agb_progress_update (gate->progress, done, 0, "bytes");
-    }
 }
 
 /* The stream is whole: from now on it is the salvage, whatever becomes of its content. */
@@ -334,13 +241,11 @@ agb_gate_receive (AgbGate *gate, int fd, GError **error)
   g_auto (Spool) spool = { .gate = gate, .fd = -1 };
 
   agb_progress_phase (gate->progress, "receiving");
-  if (!spool_open (gate, &spool, error) || !spool_all (&spool, fd, error)
+  if (!spool_open (gate, &spool, error) || !gate_scan (gate, fd, spool.fd, spool.path, error)
       || !stage (gate, &spool, error))
     return FALSE;
-  gate->pack_bytes = agb_pack_scan_bytes (spool.scan);
-  gate->pack_objects = agb_pack_scan_objects (spool.scan);
   /* git makes no pack of nothing; then the commit must be one that the host has. */
-  return gate->pack_objects == 0 || index_pack (gate, &spool, error);
+  return gate->pack_objects == 0 || (index_pack (gate, &spool, error) && gate_depth (gate, error));
 }
 
 /* gitformat-pack(5): a pack of no objects. */

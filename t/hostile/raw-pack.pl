@@ -10,6 +10,7 @@
 #   bytes=HEX                        as they are, not counted as an object
 #   ofs=DISTANCE,HEX ref=OID,HEX     a delta of these instructions
 #   chain=N                          a blob and N deltas, each against the one before
+#   refchain=N mixchain=N            the same by the names of the bases; every second one by its name
 #   trailer=none|wrong junk=TEXT cut=N
 use strict;
 use warnings;
@@ -52,15 +53,21 @@ sub zeros {
 	return "\x78\xda" . $piece x int($size / $mebi) . $end . pack 'nn', $size % 65521, 1;
 }
 
+# NAMED of each two deltas say the name of their base.
 sub chain {
-	my ($length) = @_;
+	my ($length, $named) = @_;
 	my $offset = 12 + length $body;
-	$body .= entry(3, 4) . compress('seed');
+	my $text = 'seed';
+	$body .= entry(3, 4) . compress($text);
 	for (my $i = 0; $i < $length; $i++) {
 		my $at = 12 + length $body;
+		my $base = sha1("blob 4\0$text");
+		$text = sprintf '%04x', $i;
 		# base size 4, result size 4, insert 4 bytes
-		my $delta = "\x04\x04\x04" . sprintf '%04x', $i;
-		$body .= entry(6, length $delta) . distance($at - $offset) . compress($delta);
+		my $delta = "\x04\x04\x04$text";
+		my $by_name = $i % 2 < $named;
+		$body .= entry($by_name ? 7 : 6, length $delta)
+			. ($by_name ? $base : distance($at - $offset)) . compress($delta);
 		$offset = $at;
 	}
 }
@@ -90,7 +97,9 @@ for (@ARGV) {
 		my $delta = pack 'H*', $part[1];
 		$body .= entry(7, length $delta) . pack('H*', $part[0]) . compress($delta);
 	}
-	elsif ($what eq 'chain') { chain($value) }
+	elsif ($what eq 'chain') { chain($value, 0) }
+	elsif ($what eq 'mixchain') { chain($value, 1) }
+	elsif ($what eq 'refchain') { chain($value, 2) }
 	elsif ($what eq 'trailer') { $trailer = $value }
 	elsif ($what eq 'junk') { $junk = $value }
 	elsif ($what eq 'cut') { $cut = $value }
