@@ -200,9 +200,9 @@ allow_memory (scmp_filter_ctx filter)
 static gboolean
 allow_streams (scmp_filter_ctx filter)
 {
-  const struct scmp_arg_cmp in = SCMP_A0 (SCMP_CMP_EQ, STDIN_FILENO);
-  const struct scmp_arg_cmp out = SCMP_A0 (SCMP_CMP_EQ, STDOUT_FILENO);
-  const struct scmp_arg_cmp err = SCMP_A0 (SCMP_CMP_EQ, STDERR_FILENO);
+  const struct scmp_arg_cmp in = SCMP_A0 (SCMP_CMP_EQ, STDIN_FILENO, 0);
+  const struct scmp_arg_cmp out = SCMP_A0 (SCMP_CMP_EQ, STDOUT_FILENO, 0);
+  const struct scmp_arg_cmp err = SCMP_A0 (SCMP_CMP_EQ, STDERR_FILENO, 0);
 
   return seccomp_rule_add (filter, SCMP_ACT_ALLOW, SCMP_SYS (read), 1, in) == 0
          && seccomp_rule_add (filter, SCMP_ACT_ALLOW, SCMP_SYS (write), 1, out) == 0
