@@ -263,20 +263,17 @@ emit (Document *document)
 }
 
 char *
-agb_template_render (const AgbTemplateSpec *spec, AgbSettings *settings, GError **error)
+agb_template_merge (const char *text, const char *name, const AgbTemplateSpec *spec,
+                    AgbSettings *settings, GError **error)
 {
-  g_autofree char *asset = g_strdup_printf ("safe-sync-%s.yaml", agb_template_platform ());
-  g_autofree char *text = agb_asset_read (asset, error);
   yaml_parser_t parser;
   Document document;
 
-  if (text == NULL)
-    return NULL;
   yaml_parser_initialize (&parser);
   yaml_parser_set_input_string (&parser, (const unsigned char *)text, strlen (text));
   int loaded = yaml_parser_load (&parser, &document);
   if (!loaded)
-    g_set_error (error, AGB_ERROR, AGB_ERROR_FILE, "cannot read '%s': line %d: %s", asset,
+    g_set_error (error, AGB_ERROR, AGB_ERROR_FILE, "cannot read '%s': line %d: %s", name,
                  (int)parser.problem_mark.line + 1, parser.problem);
   yaml_parser_delete (&parser);
   if (!loaded)
@@ -287,4 +284,13 @@ agb_template_render (const AgbTemplateSpec *spec, AgbSettings *settings, GError 
       return NULL;
     }
   return emit (&document);
+}
+
+char *
+agb_template_render (const AgbTemplateSpec *spec, AgbSettings *settings, GError **error)
+{
+  g_autofree char *asset = g_strdup_printf ("safe-sync-%s.yaml", agb_template_platform ());
+  g_autofree char *text = agb_asset_read (asset, error);
+
+  return text != NULL ? agb_template_merge (text, asset, spec, settings, error) : NULL;
 }

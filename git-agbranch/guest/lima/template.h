@@ -18,5 +18,9 @@ typedef struct {
  * asset.  The caller frees. */
 char *agb_template_render (const AgbTemplateSpec *spec, AgbSettings *settings, GError **error);
 
+/* The same of the template TEXT, which messages call NAME. */
+char *agb_template_merge (const char *text, const char *name, const AgbTemplateSpec *spec,
+                          AgbSettings *settings, GError **error);
+
 /* "linux" or "macos". */
 const char *agb_template_platform (void);
