@@ -113,7 +113,12 @@ test_expect_success 'missing tools are named' '
 		ln -sf "$(command -v $program)" bin/ || return 1
 	done &&
 	expect_code 1 env PATH="$PWD/bin" "$AGB_BUILD/bin/git-agbranch" doctor --json &&
-	found bwrap problem "bwrap cannot be run" && found tmux problem tmux && found slirp4netns warning slirp
+	found bwrap problem "bwrap cannot be run" && found tmux problem tmux && found slirp4netns warning slirp &&
+	found agents note "no agent program is in PATH" &&
+	printf "#!/bin/sh\n" >bin/claude && chmod 755 bin/claude && ln -sf claude bin/codex &&
+	expect_code 1 env PATH="$PWD/bin" "$AGB_BUILD/bin/git-agbranch" doctor --json &&
+	found agents ok "agents in PATH: claude, codex" &&
+	rm bin/claude bin/codex
 '
 
 test_expect_success 'a git that is too old, a limactl that is too old' '

@@ -3,6 +3,8 @@
 #include "core/child.h"
 #include "core/error.h"
 #include "core/names.h"
+#include "guest/agent.h"
+#include "guest/bwrap/network.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,6 +84,37 @@ check_tool (AgbDoctor *doctor, const char *program, const char *option, AgbFindi
     agb_doctor_add (doctor, level, program, fix, "%s cannot be run: %s", program, without_it);
 }
 
+/* slirp4netns alone does not make a network. */
+static void
+check_network (AgbDoctor *doctor)
+{
+  const char *missing = agb_bwrap_network_missing (geteuid () == 0);
+  g_autofree char *program = g_find_program_in_path ("slirp4netns");
+
+  if (missing != NULL && program != NULL)
+    agb_doctor_add (doctor, AGB_FINDING_NOTE, "network", "sudo chmod 666 /dev/net/tun",
+                    "sandboxes have no network: %s", missing);
+}
+
+static void
+check_agents (AgbDoctor *doctor)
+{
+  g_autoptr (GString) found = g_string_new (NULL);
+  const AgbAgentProfile *profiles = agb_agent_profiles ();
+
+  for (const AgbAgentProfile *profile = profiles; profile->name != NULL; profile++)
+    {
+      g_autofree char *path = g_find_program_in_path (profile->argv[0]);
+      if (path != NULL)
+        g_string_append_printf (found, "%s%s", found->len > 0 ? ", " : "", profile->argv[0]);
+    }
+  if (found->len > 0)
+    agb_doctor_add (doctor, AGB_FINDING_OK, "agents", NULL, "agents in PATH: %s", found->str);
+  else
+    agb_doctor_add (doctor, AGB_FINDING_NOTE, "agents", profiles->install,
+                    "no agent program is in PATH: sandboxes have none");
+}
+
 static void
 check_disk (AgbDoctor *doctor)
 {
@@ -142,6 +175,8 @@ agb_doctor_check_host (AgbDoctor *doctor)
       check_tool (doctor, "slirp4netns", "--version",
                   needed == AGB_FINDING_PROBLEM ? AGB_FINDING_WARNING : AGB_FINDING_NOTE,
                   "sandboxes have no network without it");
+      check_network (doctor);
+      check_agents (doctor);
     }
   check_state_root (doctor);
 }
