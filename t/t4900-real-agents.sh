@@ -138,6 +138,23 @@ test_expect_success CLAUDE 'claude: launch, in a session without a repository' '
 	git agbranch close box --discard --yes -q
 '
 
+test_expect_success CLAUDE 'claude: on a terminal open attaches; what is typed there is done; Ctrl-B d leaves it at work' '
+	git branch -D -q agbranch/one &&
+	term () { tmux -S "$TEST_TMP/term" "$@"; } &&
+	term_has () { term capture-pane -p >screen && grep -q -- "$1" screen; } &&
+	term -f /dev/null new-session -d -x 100 -y 36 "git agbranch open seen -q --network none --agent claude \
+		--env ANTHROPIC_BASE_URL=$URL --env ANTHROPIC_API_KEY=placeholder-key-of-a-test; echo left with \$?; exec cat" &&
+	wait_until $PATIENCE term_has "bypass permissions on" &&
+	serve seen &&
+	term send-keys "please do the task" Enter &&
+	finished seen && wait_until 30 term_has "The task is done" &&
+	term send-keys C-b d && wait_until 30 term_has "left with 0" &&
+	expect_code 0 git agbranch attach seen --json && json_is .target agent &&
+	reviewed seen &&
+	git agbranch close seen --discard --yes -q; code=$?
+	term kill-server; test $code = 0
+'
+
 test_expect_success CLAUDE 'claude: without a window and without a key it says so, and the status is not 0' '
 	git agbranch launch bare --network none -q &&
 	expect_code 0 git agbranch agent start bare -d --provider claude --prompt "do the task" -- -p &&

@@ -15,7 +15,7 @@ static const AgbAgentProfile profiles[] = {
       .alias = "claude",
       .label = "Claude Code",
       .argv = (const char *const[]){ "claude", "--dangerously-skip-permissions", NULL },
-      .env = (const char *const[]){ "IS_SANDBOX=1", NULL },
+      .env = (const char *const[]){ "IS_SANDBOX=1", "DISABLE_AUTOUPDATER=1", NULL },
       .prepare = "guest/agent-claude.sh",
       .install = "npm install -g @anthropic-ai/claude-code",
   },
