@@ -101,6 +101,15 @@ test_expect_success SYNC 'bash: sessions, as operand and behind --session' '
 	test_cmp expected out
 '
 
+test_expect_success 'bash: paths of a guest behind SESSION:, as cp takes them' '
+	git -C repo agbranch open fix-login -q &&
+	git -C repo agbranch run fix-login -- sh -c "mkdir -p out/deep && : >out/one && : >out/other" &&
+	bash_offers agbranch cp fix-login:out/o &&
+	printf "%s\n" out/one out/other >expected && sed "s/.*://" out | sort >got && test_cmp expected got &&
+	bash_offers agbranch cp fix-login:out/d && grep "out/deep/$" out &&
+	git agbranch close fix-login --discard --yes -q
+'
+
 test_expect_success OPEN 'bash: refs behind --base, sessions not for open' '
 	printf "%s\n" topic-one topic-two >expected &&
 	bash_offers agbranch open --base top &&

@@ -159,6 +159,56 @@ test_expect_success 'watch --session, repair, gc --dry-run, kill' '
 	expect_code 0 agbranch gc --dry-run --json && json_is "has (\"warnings\") and has (\"reclaimed_paths\")" true
 '
 
+test_expect_success 'the columns that outside tools read and write are there' '
+	row "name, vm_name, session_mode, repo_sync_mode, host_context_path, guest_workspace_path, seed_host_path,
+		host_git_root, host_head_oid_at_open, host_head_ref_at_open, host_dirty_at_open, base_ref, review_branch,
+		session_ref_base, session_ref_head, provider_kind, imported_provider_files_json, guest_tmux_socket_path,
+		shell_window_name, agent_window_name, agent_launch_preset, lifecycle_state, sync_state, lock_owner_pid,
+		lock_operation, created_at, last_started_at, last_stopped_at, last_used_at, closed_at" feature-x >line &&
+	grep -F "feature-x|agbranch-feature-x|repo|git_native|$PWD|/home/agent/workspaces/feature-x/repo||$PWD|" line &&
+	grep -F "refs/heads/main|1|refs/heads/main|" line && grep -F "|agbranch/feature-x|refs/agbranch/sessions/feature-x/base|refs/agbranch/sessions/feature-x/head|claude-code|" line &&
+	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "SELECT id, session_name, direction, result, started_at, finished_at,
+		staging_path, patch_path, error_text FROM sync_runs WHERE session_name = \"feature-x\"" >runs && test "$(wc -l <runs)" = 4 &&
+	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "SELECT id, session_name, at, level, kind, message
+		FROM session_events WHERE session_name = \"feature-x\"" >events && test "$(wc -l <events)" -gt 4 &&
+	test "$(sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "PRAGMA journal_mode")" = wal
+'
+
+test_expect_success 'the words of states are those of 0.1' '
+	schema=$TEST_TOP/Documentation/schemas &&
+	for word in preparing_base cloning starting seeding running stopped syncing staging applying destroying repairing error closed; do
+		jq -e --arg word "$word" ".items.properties.lifecycle_state.enum | index (\$word)" "$schema/ps.schema.json" || return 1
+	done &&
+	for word in pending clean blocked error discarded; do
+		jq -e --arg word "$word" ".items.properties.sync_state.enum | index (\$word)" "$schema/ps.schema.json" || return 1
+	done &&
+	for word in noop restart finish_destroy; do
+		grep -F "\"$word\"" "$schema/repair.schema.json" || return 1
+	done &&
+	agbranch show feature-x --json >out && json_is .sync_state blocked && json_is .repo_sync_mode git_native &&
+	json_is .runtime.guest.shell_window.state live && json_is .runtime.guest.agent_window.state missing
+'
+
+test_expect_success 'the state root: where, closed to others, what is in it' '
+	test "$(stat -c %a "$AGBRANCH_STATE_ROOT")" = 700 &&
+	test -f "$AGBRANCH_STATE_ROOT/state.db" && test -d "$AGBRANCH_STATE_ROOT/staging" &&
+	test -f "$AGBRANCH_STATE_ROOT/locks/feature-x.lock" && test -d "$AGBRANCH_STATE_ROOT/logs/feature-x" &&
+	git bundle verify -q "$(sqlite3 "$AGBRANCH_STATE_ROOT/state.db" \
+		"SELECT staging_path FROM sync_runs WHERE session_name = \"feature-x\" ORDER BY id DESC LIMIT 1")" &&
+	(
+		cd "$HOME" && unset AGBRANCH_STATE_ROOT &&
+		XDG_STATE_HOME=$HOME/xdg agbranch doctor --json >out && json_is .state_root "$HOME/xdg/agbranch" &&
+		agbranch doctor --json >out && json_is .state_root "$HOME/.local/state/agbranch"
+	)
+'
+
+test_expect_success 'in the guest: the identity of the host, no remote, its own name' '
+	expect_code 0 agbranch run feature-x -- sh -c "git config user.name; git config user.email; git config commit.gpgsign
+		git remote; echo \$AGBRANCH_SESSION; ls ~/.agbranch/tmux" &&
+	printf "%s\n" "Test User" test@example.com false feature-x feature-x.sock >expected &&
+	test_cmp expected out
+'
+
 test_expect_success 'an operator sets destroying by hand: repair finishes it' '
 	agbranch launch --session doomed --json -q &&
 	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "UPDATE sessions SET lifecycle_state = \"destroying\" WHERE name = \"doomed\"" &&

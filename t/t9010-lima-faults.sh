@@ -285,6 +285,36 @@ test_expect_success 'the JSON of a session in a machine: ssh, shell, show, ps' '
 	"$AGB_BUILD/t/tools/catalog-tool" update talks lifecycle_state closed
 '
 
+test_expect_success 'ssh: the configuration of Lima, agent forwarding only when asked, its status ours' '
+	lima_home ssh && session far && : >"$LIMA_HOME/agbranch-far/ssh.config" &&
+	printf "%s\n" "#!/bin/sh" "case \$* in *ControlPath*|*-O*) exit 0 ;; esac" "printf \"<%s>\" \"\$@\"" "exit 9" >"$bin/ssh" && chmod +x "$bin/ssh" &&
+	expect_code 9 git agbranch ssh far -- echo "a b" &&
+	test "$(cat out)" = "<-F><$LIMA_HOME/agbranch-far/ssh.config><-a><--><lima-agbranch-far><'\''echo'\''><'\''a b'\''>" &&
+	expect_code 9 git agbranch ssh --forward-ssh-agent far &&
+	test "$(cat out)" = "<-F><$LIMA_HOME/agbranch-far/ssh.config><-A><--><lima-agbranch-far>" &&
+	rm "$bin/ssh" &&
+	"$AGB_BUILD/t/tools/catalog-tool" update far lifecycle_state closed
+'
+
+test_expect_success 'a stale base: open says so and goes on to the clone' '
+	lima_home stale-open && record "{\"fingerprint\": \"old\"}" && FAKE=fail:clone &&
+	(
+		cd repo &&
+		expect_code 6 git agbranch open four &&
+		grep "base .agbranch-base-linux. is stale (.*); renew it with: git agbranch base prepare" err &&
+		grep "^clone agbranch-base-linux agbranch-four" "$HOME/limactl.calls"
+	)
+'
+
+test_expect_success 'while a base is prepared, locks/base.lock is held and says by whom' '
+	lima_home locked && FAKE=hang:create &&
+	: >"$HOME/limactl.calls" &&
+	{ git-agbranch base prepare 2>err & } && pid=$! &&
+	wait_until 30 grep "^create" "$HOME/limactl.calls" &&
+	grep -x "base prepare" "$AGBRANCH_STATE_ROOT/locks/base.lock" && grep "^$pid " "$AGBRANCH_STATE_ROOT/locks/base.lock" &&
+	kill -TERM $pid && test_expect_code 4 wait $pid
+'
+
 test_expect_success 'watch: a machine that stops without us is told as limactl watch says so' '
 	lima_home watch && session seen && FAKE=events:watch &&
 	mkfifo "$HOME/events" &&
