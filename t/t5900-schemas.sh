@@ -28,6 +28,12 @@ test_expect_success 'a verb with --json has a schema, and a schema has a verb' '
 	done
 '
 
+test_expect_success 'every verb that changes something has --json' '
+	for verb in agent close export gc kill launch migrate open repair rescue run start stop sync; do
+		test -f "$schemas/$verb.schema.json" || fail "$verb" || return 1
+	done
+'
+
 test_expect_success 'each schema is held to what the verb really prints, here or where it needs a machine' '
 	for schema in "$schemas"/*.schema.json; do
 		verb=${schema##*/} && verb=${verb%.schema.json} &&

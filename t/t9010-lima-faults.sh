@@ -296,16 +296,6 @@ test_expect_success 'ssh: the configuration of Lima, agent forwarding only when 
 	"$AGB_BUILD/t/tools/catalog-tool" update far lifecycle_state closed
 '
 
-test_expect_success 'a stale base: open says so and goes on to the clone' '
-	lima_home stale-open && record "{\"fingerprint\": \"old\"}" && FAKE=fail:clone &&
-	(
-		cd repo &&
-		expect_code 6 git agbranch open four &&
-		grep "base .agbranch-base-linux. is stale (.*); renew it with: git agbranch base prepare" err &&
-		grep "^clone agbranch-base-linux agbranch-four" "$HOME/limactl.calls"
-	)
-'
-
 test_expect_success 'while a base is prepared, locks/base.lock is held and says by whom' '
 	lima_home locked && FAKE=hang:create &&
 	: >"$HOME/limactl.calls" &&
