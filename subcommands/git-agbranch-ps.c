@@ -49,6 +49,12 @@ print_json_row (Ps *ps, const AgbSession *session)
 static void
 print_nul_row (Ps *ps, const AgbSession *session)
 {
+  if (ps->ctx->quiet)
+    {
+      fputs (session->name, stdout);
+      putchar ('\0');
+      return;
+    }
   for (const AgbColumn **column = ps->columns; *column != NULL; column++)
     {
       g_autofree char *value = agb_column_value (*column, session, live_state (ps, session));

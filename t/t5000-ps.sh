@@ -72,7 +72,9 @@ test_expect_success '-z: fields end in NUL, a session in an empty one' '
 	expect_code 0 git agbranch ps -z --columns=name,state &&
 	tr "\000" "|" <out >shown &&
 	printf "first|running||second|stopped||" >expected &&
-	test_cmp expected shown
+	test_cmp expected shown &&
+	expect_code 0 git agbranch ps -q -z && tr "\000" "|" <out >shown &&
+	printf "first|second|" >expected && test_cmp expected shown
 '
 
 test_expect_success '--json has every key, and is one array' '
