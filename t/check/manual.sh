@@ -72,11 +72,14 @@ exec perl -e '
 		}
 		complain ("$page: EXIT STATUS names no code") unless $codes;
 	}
-	# Tests that a page names as proof are there.
+	# Code, and tests that a page names as proof, are there.
 	for my $page (glob "Documentation/*.adoc") {
 		my $source = slurp ($page);
 		while ($source =~ m{`(t/[a-z0-9_./-]+\.(?:sh|c|py|pl))`}g) {
 			complain ("$page: there is no $1") unless -f $1;
+		}
+		while ($source =~ m{`((?:core|store|guest|gate|session)/[a-z0-9_/-]+\.[ch])`}g) {
+			complain ("$page: there is no git-agbranch/$1") unless -f "git-agbranch/$1";
 		}
 	}
 	exit $bad;

@@ -41,3 +41,23 @@ hostile 'more paths than may change' 'agbranch.limits.changedPaths' '
 hostile 'more commits than objects are allowed' 'agbranch.limits.objects' '
 	GATE_OPTIONS=agbranch.limits.objects=3 &&
 	NEW=$(one_entry 100644 name "$(blob text)") && g hash-object -w --stdin </dev/null >/dev/null'
+hostile 'a tree of a million entries' 'agbranch.limits' '
+	oid=$(blob x) &&
+	t=$(perl -e "binmode STDOUT; my \$o = pack q(H*), shift; printf q(100644 f%07d), \$_ and print qq(\\0), \$o for 1 .. 1_000_000" "$oid" |
+		g hash-object -w -t tree --literally --stdin) && NEW=$(commit million "$t")'
+hostile 'ten thousand folders in each other' 'path-length' '
+	t=$(perl -MDigest::SHA=sha1_hex -MCompress::Zlib -e "
+		my (\$dir, \$oid) = @ARGV;
+		my \$mode = q(100644);
+		for (0 .. 10_000) {
+			my \$tree = qq(\$mode d\\0) . pack (q(H*), \$oid);
+			my \$object = q(tree ) . length (\$tree) . qq(\\0\$tree);
+			\$oid = sha1_hex (\$object); \$mode = 40000;
+			my \$fan = qq(\$dir/) . substr (\$oid, 0, 2);
+			mkdir \$fan;
+			open my \$out, q(>), qq(\$fan/) . substr (\$oid, 2) or die; binmode \$out; print \$out compress (\$object);
+		}
+		print \$oid" guest/.git/objects "$(blob x)") && NEW=$(commit deep "$t")'
+hostile 'a bundle of a hundred thousand refs' 'longer than 64 KiB' '
+	NEW=$(one_entry 100644 name "$(blob text)") && {
+		echo "# v2 git bundle" && perl -e "printf qq(%s refs/heads/b%06d\\n), \$ARGV[0], \$_ for 1 .. 100_000" "$NEW" && echo && pack_loose; } >stream'

@@ -1,0 +1,123 @@
+#!/bin/sh
+test_description='a guest whose git, tmux and shell are replaced by liars: nothing moves, nothing runs, nothing hangs'
+. ./t/lib/test-lib.sh
+
+name='Evil\033]0;title\007\033[2J\033[31m'
+
+test_expect_success 'set up: a host with programs that no guest may start' '
+	make_repo repo &&
+	printf "#!/bin/sh\necho \"\$0 \$*\" >>\"$TEST_TMP/sang\"\n" >canary && chmod +x canary &&
+	for hook in post-checkout post-merge pre-auto-gc fsmonitor-watchman post-commit; do cp canary repo/.git/hooks/$hook || return 1; done &&
+	for key in core.fsmonitor core.pager core.editor core.sshCommand diff.external filter.evil.clean filter.evil.smudge \
+		diff.evil.textconv merge.evil.driver credential.helper; do git -C repo config $key "$(pwd)/canary" || return 1; done &&
+	cd repo &&
+	git agbranch open one -q &&
+	agent_commit one file text && git agbranch sync one -q &&
+	agent_commit one file "not synced"
+'
+
+# liar PROGRAM: stdin is what the guest runs by that name from now on; its own programs come first in its PATH.
+liar () {
+	git agbranch run one -- /bin/sh -c "/bin/mkdir -p ~/.local/bin && /bin/cat >~/.local/bin/$1 && /bin/chmod 755 ~/.local/bin/$1"
+}
+honest () {
+	git agbranch run one -- /bin/rm -rf /home/agent/.local/bin
+}
+
+host_state () {
+	git for-each-ref && find . -path ./.git/agbranch -prune -o -path ./.git/objects -prune -o -printf "%p %y %m %s %T@ %l\n" | LC_ALL=C sort &&
+	find .git/objects -type f | LC_ALL=C sort
+}
+
+# answers CODES COMMAND…: ends in time with one of these codes; refs, files and canaries are as before, and no
+# control character is printed.
+answers () {
+	codes=$1 status=0
+	shift
+	host_state >../before &&
+	timeout -k 1 30 git agbranch "$@" >../out 2>../err </dev/null || status=$?
+	case " $codes " in
+	*" $status "*) ;;
+	*) cat ../out ../err; fail "exit $status of: $*"; return 1 ;;
+	esac
+	host_state >../after && test_cmp ../before ../after || return 1
+	! cat ../out ../err | tr -d "\t\n" | LC_ALL=C grep -q "[[:cntrl:]]" || { cat -v ../out ../err; fail "a terminal would obey"; return 1; }
+	test ! -e "$TEST_TMP/sang" || fail "a program of the host ran: $(cat "$TEST_TMP/sang")"
+}
+
+works_again () {
+	honest && git agbranch run one -- git status --porcelain >../status && test_must_be_empty ../status &&
+	answers 0 show one && repo_is_sound .
+}
+
+test_expect_success 'git that says nothing' '
+	printf "#!/bin/sh\nexit 0\n" | liar git &&
+	answers "6 9" sync one && answers "0" show one && works_again
+'
+
+test_expect_success 'git that fails, with a message for the terminal' '
+	printf "#!/bin/sh\nprintf \"%s\" >&2\nexit 1\n" "$name" | liar git &&
+	answers "6 9" sync one && answers "6 9" close one --sync --yes && works_again
+'
+
+test_expect_success 'a tip that is an option, a path, an escape sequence' '
+	for tip in --upload-pack=/bin/sh ../../../etc/passwd "$name" "HEAD@{1}" "$(printf "%s" "$(git rev-parse HEAD)" | tr a-f A-F)"; do
+		printf "#!/bin/sh\ncase \$* in *rev-parse*--verify*) printf \"%s\\\\n\"; exit ;; esac\nexec /usr/bin/git \"\$@\"\n" "$tip" | liar git &&
+		answers "3 6 9" sync one || return 1
+	done && works_again
+'
+
+test_expect_success 'a branch whose name is for the terminal' '
+	printf "#!/bin/sh\ncase \$* in *symbolic-ref*) printf \"refs/heads/%s\\\\n\"; exit ;; esac\nexec /usr/bin/git \"\$@\"\n" "$name" | liar git &&
+	answers "3 6" sync one && works_again
+'
+
+test_expect_success 'a tip that nobody has, and a pack without it; a pack of something else' '
+	for send in "printf PACK" "/usr/bin/git pack-objects --stdout -q --all </dev/null" "exec yes PACK" "cat /dev/zero" "exit 0"; do
+		printf "#!/bin/sh\ncase \$* in *rev-parse*HEAD^*) echo %s; exit ;; *pack-objects*) %s; exit ;; esac\nexec /usr/bin/git \"\$@\"\n" \
+			1234567890123456789012345678901234567890 "$send" | liar git &&
+		answers "3 6 9" sync one || return 1
+	done && works_again
+'
+
+test_expect_success 'a tip of before what was synced' '
+	printf "#!/bin/sh\ncase \$* in *rev-parse*HEAD^*) echo %s; exit ;; esac\nexec /usr/bin/git \"\$@\"\n" "$(git rev-parse main)" | liar git &&
+	answers "3" sync one && works_again
+'
+
+test_expect_success 'a git that never answers, or never ends to: Ctrl-C ends the wait' '
+	for lie in "exec sleep 1000" "exec yes"; do
+		printf "#!/bin/sh\n%s\n" "$lie" | liar git &&
+		host_state >../before &&
+		{ timeout -s INT -k 20 3 git-agbranch sync one >../out 2>../err; test $? = 124; } &&
+		host_state >../after && test_cmp ../before ../after || return 1
+	done && works_again
+'
+
+test_expect_success 'tmux that lies, is endless, or speaks to the terminal' '
+	for lie in "exit 0" "exec yes" "printf \"$name\"; printf \"$name\" >&2; exit 1" "printf \"agent|0|%%s\\\\n\" \"$name\"" "exec head -c 100000000 /dev/zero"; do
+		printf "#!/bin/sh\n%s\n" "$lie" | liar tmux &&
+		answers "0" show one && answers 0 ps && answers "0 1 6 124" wait one --for=idle --timeout=2 &&
+		answers "0 1 3 6" attach one --json && answers "0 6" agent stop one || { fail "$lie"; return 1; }
+	done && works_again
+'
+
+test_expect_success 'a shell that lies, is endless, or speaks to the terminal' '
+	for lie in "exit 0" "exec yes" "printf \"$name\"; printf \"$name\" >&2; exit 1"; do
+		printf "#!/bin/bash\n%s\n" "$lie" | liar sh &&
+		answers "6 9" sync one && answers 0 show one && answers 0 ps && answers "6 9" close one --sync --yes || { fail "$lie"; return 1; }
+	done && works_again
+'
+
+test_expect_success 'after all of that the work comes, and the session closes' '
+	git agbranch sync one -q && test "$(git rev-parse agbranch/one)" = "$(git agbranch run one -- git rev-parse HEAD)" &&
+	git show agbranch/one:file | grep "not synced" && test ! -e "$TEST_TMP/sang" && repo_is_sound .
+'
+
+test_expect_success 'a liar cannot keep close --discard from ending it' '
+	printf "#!/bin/sh\nexit 0\n" | liar git && printf "#!/bin/bash\nexec yes\n" | liar sh &&
+	timeout -k 1 60 git agbranch close one --discard --yes >../out 2>../err && grep "^warning: not all work could be saved" ../err &&
+	no_process_left && test ! -e "$TEST_TMP/sang"
+'
+
+test_done
