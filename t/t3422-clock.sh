@@ -12,7 +12,7 @@ test_expect_success 'set up' '
 '
 
 faketime=
-for library in /usr/lib/*/faketime/libfaketime.so.1; do
+for library in /usr/lib/*/faketime/libfaketime.so.1 /usr/lib*/faketime/libfaketime.so.1; do
 	test ! -e "$library" || faketime=$library
 done
 if test -n "$faketime"; then
