@@ -88,6 +88,49 @@ test_expect_success 'the days come from the settings' '
 	git -C repo config --unset agbranch.rescueDays
 '
 
+# What each kind is kept by, alone: everything else is kept for ever.
+kept_for_ever () {
+	for key in rescueDays syncRefDays logDays stagingDays closedDays eventDays syncRunDays; do
+		git config --global "agbranch.$key" 100000 || return 1
+	done
+}
+is_there () {
+	case $1 in
+	rescueDays) git -C repo rev-parse -q --verify refs/agbranch/rescue/each/1 >/dev/null ;;
+	syncRefDays) git -C repo rev-parse -q --verify refs/agbranch/sync/each/1 >/dev/null ;;
+	logDays) test -e "$state/logs/each" ;;
+	stagingDays) test -e "$state/staging/each" ;;
+	closedDays) test "$(sql "SELECT count (*) FROM sessions WHERE name = 'each'")" = 1 ;;
+	eventDays) test "$(sql "SELECT count (*) FROM session_events WHERE session_name = 'each'")" = 1 ;;
+	syncRunDays) test "$(sql "SELECT count (*) FROM sync_runs WHERE session_name = 'each'")" = 1 ;;
+	esac
+}
+for key in rescueDays syncRefDays logDays stagingDays eventDays syncRunDays; do
+	test_expect_success "agbranch.$key is for one kind, and counts in days" '
+		key='$key' &&
+		closed each 10 &&
+		sql "INSERT INTO session_events (session_name, at, level, kind, message)
+			VALUES ('\''each'\'', strftime ('\''%Y-%m-%dT%H:%M:%SZ'\'', '\''now'\'', '\''-10 days'\''), '\''info'\'', '\''opened'\'', '\''x'\'');
+			INSERT INTO sync_runs (session_name, direction, result, started_at, finished_at)
+			VALUES ('\''each'\'', '\''guest_to_host'\'', '\''synced'\'', strftime ('\''%Y-%m-%dT%H:%M:%SZ'\'', '\''now'\'', '\''-10 days'\''), strftime ('\''%Y-%m-%dT%H:%M:%SZ'\'', '\''now'\'', '\''-10 days'\''))" &&
+		kept_for_ever && git config --global agbranch.$key 11 && expect_code 0 git -C repo agbranch gc &&
+		for each in rescueDays syncRefDays logDays stagingDays closedDays eventDays syncRunDays; do
+			is_there $each || fail "$each is gone before its days" || return 1
+		done &&
+		git config --global agbranch.$key 9 && expect_code 0 git -C repo agbranch gc &&
+		for each in rescueDays syncRefDays logDays stagingDays closedDays eventDays syncRunDays; do
+			if test $each = $key; then ! is_there $each; else is_there $each; fi || fail "$each, with agbranch.$key" || return 1
+		done &&
+		kept_for_ever && for each in rescueDays syncRefDays logDays stagingDays eventDays syncRunDays closedDays; do
+			git config --global agbranch.$each 9 || return 1
+		done &&
+		expect_code 0 git -C repo agbranch gc && ! is_there closedDays && ! is_there rescueDays &&
+		for each in rescueDays syncRefDays logDays stagingDays eventDays syncRunDays closedDays; do
+			git config --global --unset agbranch.$each || return 1
+		done && git -C repo update-ref -d refs/heads/agbranch/each
+	'
+done
+
 test_expect_success 'refs of a session that the catalog does not know stay, with a warning' '
 	git -C repo update-ref refs/agbranch/rescue/unknown/3 HEAD &&
 	expect_code 0 git -C repo agbranch gc --json &&
