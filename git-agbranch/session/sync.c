@@ -117,6 +117,15 @@ block_dirty (Syncing *sync)
            state->pending ? "; a merge or rebase is under way" : "");
   else
     block (sync, "guest_dirty", "in '%s' a merge or rebase is under way", name);
+  /* save.sh has left them out. */
+  if (sync->options->include_dirty && state->untracked > 0 && !state->pending)
+    {
+      sync->outcome->hint = g_strdup_printf (
+          "a repository of its own in the workspace is not taken along: make it a submodule, or "
+          "have it ignored: git agbranch run %s -- sh -c 'echo /<path> >>.git/info/exclude'",
+          name);
+      return;
+    }
   sync->outcome->hint = g_strdup_printf (
       "commit it in the session, or take it along: git agbranch sync %s --include-dirty", name);
 }
