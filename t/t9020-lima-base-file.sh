@@ -6,6 +6,7 @@ test_description='Lima: a base out to a file and in from one, and what is refuse
 # No machine is booted: limactl is a stand-in.  With a real one: t9130.
 test "$(id -u)" != 0 || lima_as_user
 command -v qemu-img >/dev/null || lima_skip "qemu-img is not installed"
+command -v zstd >/dev/null || lima_skip "zstd is not installed"
 . "$TEST_TOP/t/lib/fake-lima.sh"
 
 made='{"cpus": 1, "memory_bytes": 1073741824, "disk_bytes": 8589934592,

@@ -4,6 +4,7 @@ test_description='Lima: what is in a base and what is not, out to a file and in 
 . "$TEST_TOP/t/lib/lima.sh"
 . "$TEST_TOP/t/lib/secrets.sh"
 lima_machine
+command -v zstd >/dev/null || lima_skip "zstd is not installed"
 
 # The base of other scripts, which may be kept (AGB_LIMA_HOME), is another.
 base=agbranch-base-own
