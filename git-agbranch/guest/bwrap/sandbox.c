@@ -130,6 +130,24 @@ add_programs (Arguments *arguments, const char *image)
     }
 }
 
+/* /etc/profile of the image sets PATH anew: a login shell finds what any other process finds. */
+static void
+add_profile (Arguments *arguments, const char *image)
+{
+  g_autofree char *path = g_build_filename (image, "etc/profile", NULL);
+  g_autofree char *theirs = NULL;
+  gsize length = 0;
+
+  if (g_file_get_contents (path, &theirs, &length, NULL) && strlen (theirs) != length)
+    g_clear_pointer (&theirs, g_free);
+  g_autofree char *text
+      = g_strconcat ("agbranch_path=$PATH\n", theirs != NULL ? theirs : "",
+                     "\ncase :$agbranch_path: in *:$PATH:*) PATH=$agbranch_path ;; "
+                     "*) PATH=$agbranch_path:$PATH ;; esac\nexport PATH\nunset agbranch_path\n",
+                     NULL);
+  add_text (arguments, "--file", "/etc/profile", text);
+}
+
 /* Of /etc only what programs need to run; who the user is and what the network is like is our own. */
 static void
 add_settings (Arguments *arguments, const AgbBwrapSandbox *sandbox, const char *image)
@@ -188,6 +206,7 @@ add_settings (Arguments *arguments, const AgbBwrapSandbox *sandbox, const char *
   if (g_file_test (keys, G_FILE_TEST_IS_DIR))
     add (arguments, "--perms", "0555", "--tmpfs", "/etc/ssl/private", "--remount-ro",
          "/etc/ssl/private", NULL);
+  add_profile (arguments, image);
   add_text (arguments, "--file", "/etc/passwd",
             "root:x:0:0:root:/root:/usr/sbin/nologin\n"
             "agent:x:" AGB_BWRAP_AGENT_UID ":" AGB_BWRAP_AGENT_UID ":agent:" AGB_GUEST_HOME
