@@ -8,14 +8,14 @@
 #include "guest/tmux.h"
 #include "session/agent-run.h"
 #include "session/attach.h"
-#include "session/provider.h"
-#include "subcommands/import-options.h"
+#include "subcommands/agent-options.h"
 
 typedef struct {
   char *provider;
   char *prompt;
   char **imports;
   char **env;
+  char **env_files;
   gboolean yes;
   gboolean detach;
 } AgentOptions;
@@ -27,11 +27,13 @@ agent_options_clear (AgentOptions *options)
   g_free (options->prompt);
   g_strfreev (options->imports);
   g_strfreev (options->env);
+  g_strfreev (options->env_files);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgentOptions, agent_options_clear)
 
 static void
-print_agent (AgbContext *ctx, const AgbSession *session, const char *status)
+print_agent (AgbContext *ctx, const AgbSession *session, const char *status,
+             const AgbRuntimeScript *script)
 {
   const char *label = session->provider_kind != NULL ? session->provider_kind : "the agent";
 
@@ -46,6 +48,7 @@ print_agent (AgbContext *ctx, const AgbSession *session, const char *status)
   agb_json_add_string (object, "agent_window", AGB_AGENT_WINDOW);
   agb_json_add_string (object, "status", status);
   cJSON_AddItemToObject (object, "imported_provider_files", agb_provider_imported (session));
+  agb_runtime_script_json (object, script);
   agb_print_json (object, FALSE);
 }
 
@@ -54,55 +57,72 @@ fill_request (AgbContext *ctx, const AgentOptions *options, AgbAgentRequest *req
               GError **error)
 {
   request->extra = (const char *const *)ctx->command;
-  request->env = (const char *const *)options->env;
   if (options->provider != NULL)
-    request->profile = agb_agent_profile (options->provider, error);
-  else if (ctx->command == NULL || ctx->command[0] == NULL)
-    g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USAGE,
-                         "neither --provider nor a command after '--'");
-  else if (options->prompt != NULL || options->imports != NULL)
-    g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USAGE,
-                         "--prompt and --import need --provider");
-  else
+    {
+      request->profile = agb_agent_profile (options->provider, error);
+      return request->profile != NULL;
+    }
+  if (ctx->command != NULL && ctx->command[0] != NULL && options->prompt == NULL
+      && options->imports == NULL)
     return TRUE;
-  if (request->profile == NULL)
+  g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USAGE,
+                       ctx->command == NULL || ctx->command[0] == NULL
+                           ? "neither --provider nor a command after '--'"
+                           : "--prompt and --import need --provider");
+  return FALSE;
+}
+
+/* All questions but the one about the runtime script come before the session's lock. */
+static gboolean
+start_held (AgbContext *ctx, const AgentOptions *options, AgbAgentRequest *request, char **ret_name,
+            GError **error)
+{
+  g_auto (AgbRuntimeScript) script = { 0 };
+  AgbAsk ask;
+
+  request->ask = agb_script_ask (ctx, &ask);
+  g_autoptr (AgbEnv) env = agb_env_open (0, NULL, ctx->progress, error);
+  g_autoptr (AgbSession) session
+      = env != NULL ? agb_env_session (env, ctx->session, FALSE, error) : NULL;
+  g_autoptr (GPtrArray) imports
+      = session != NULL
+            ? agb_choose_imports (ctx, request->profile, (const char *const *)options->imports,
+                                  options->yes, session, error)
+            : NULL;
+  request->imports = imports;
+  g_autoptr (AgbHeld) held
+      = imports != NULL ? agb_hold (env, session->name, "agent", TRUE, error) : NULL;
+  if (held == NULL || !agb_session_agent_start (held, request, &script, error))
     return FALSE;
-  request->imports = agb_choose_imports (
-      ctx, request->profile, (const char *const *)options->imports, options->yes, error);
-  return request->imports != NULL;
+  print_agent (ctx, held->session, "started", &script);
+  *ret_name = g_strdup (held->session->name);
+  return TRUE;
 }
 
 static gboolean
 start_agent (AgbContext *ctx, const AgentOptions *options, GError **error)
 {
+  const AgbVariables variables = { .named = (const char *const *)options->env,
+                                   .files = (const char *const *)options->env_files };
   g_autofree char *prompt = NULL;
   g_autofree char *name = NULL;
-  AgbAgentRequest request = { 0 };
+  AgbAgentRequest request = { .variables = &variables };
 
-  gboolean ready = fill_request (ctx, options, &request, error);
-  g_autoptr (GPtrArray) imports G_GNUC_UNUSED = request.imports; /* frees them */
-  if (!ready)
+  if (!fill_request (ctx, options, &request, error))
     return FALSE;
   if (options->prompt != NULL && (prompt = agb_agent_prompt (options->prompt, error)) == NULL)
     return FALSE;
   request.prompt = prompt;
-  {
-    g_autoptr (AgbEnv) env = agb_env_open (0, NULL, ctx->progress, error);
-    g_autoptr (AgbHeld) held
-        = env != NULL ? agb_hold (env, ctx->session, "agent", TRUE, error) : NULL;
-    if (held == NULL || !agb_session_agent_start (held, &request, error))
-      return FALSE;
-    print_agent (ctx, held->session, "started");
-    name = g_strdup (held->session->name);
-  }
   /* Attached without the lock: others work on the session meanwhile. */
-  return agb_attach_agent (name, !ctx->json && !options->detach, ctx->progress, &ctx->exit_status,
-                           error);
+  return start_held (ctx, options, &request, &name, error)
+         && agb_attach_agent (name, !ctx->json && !options->detach, ctx->progress,
+                              &ctx->exit_status, error);
 }
 
 static gboolean
 stop_agent (AgbContext *ctx, GError **error)
 {
+  static const AgbRuntimeScript none = { 0 };
   gboolean was_there = FALSE;
 
   g_autoptr (AgbEnv) env = agb_env_open (0, NULL, ctx->progress, error);
@@ -110,7 +130,7 @@ stop_agent (AgbContext *ctx, GError **error)
       = env != NULL ? agb_hold (env, ctx->session, "agent", TRUE, error) : NULL;
   if (held == NULL || !agb_session_agent_stop (held, &was_there, error))
     return FALSE;
-  print_agent (ctx, held->session, was_there ? "stopped" : "not_running");
+  print_agent (ctx, held->session, was_there ? "stopped" : "not_running", &none);
   return TRUE;
 }
 
@@ -148,9 +168,11 @@ run_agent (AgbContext *ctx, int argc, char **argv, GError **error)
     { "prompt", 0, 0, G_OPTION_ARG_STRING, &options.prompt,
       "the first task: a text, @<file>, or - for standard input", "<text>" },
     { "import", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.imports,
-      "give the guest files of the provider: settings, credentials, or one file", "<name>" },
+      "give the guest files of the provider: settings, credentials, one file, none", "<name>" },
     { "env", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.env,
       "set a variable for the agent; a name alone takes the host's value", "<name>[=<value>]" },
+    { "env-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.env_files,
+      "variables for the agent, a line each", "<file>" },
     { "yes", 'y', 0, G_OPTION_ARG_NONE, &options.yes, "import credentials without asking", NULL },
     { "detach", 'd', 0, G_OPTION_ARG_NONE, &options.detach, "do not attach to the agent's window",
       NULL },

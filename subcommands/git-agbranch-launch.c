@@ -32,6 +32,7 @@ print_launched (const AgbContext *ctx, const AgbOpenResult *result)
   agb_json_add_string (object, "seed_host_path", session->seed_host_path);
   cJSON_AddNumberToObject (object, "seeded_files", (double)result->seeded_files);
   cJSON_AddNumberToObject (object, "seeded_bytes", (double)result->seeded_bytes);
+  agb_json_add_opened (object, result);
   agb_json_add_phases (object, ctx->progress);
   agb_print_json (object, FALSE);
 }

@@ -17,7 +17,8 @@
 
 enum { JSON_LOG_LIMIT = 16 << 20 };
 
-static const char *const sources[] = { "events", "provision", "sync", "guest", "kernel", NULL };
+static const char *const sources[]
+    = { "events", "provision", "sync", "guest", "script", "kernel", NULL };
 
 typedef struct {
   AgbContext *ctx;
@@ -207,7 +208,8 @@ keep_text (const char *text, gsize length, gpointer data)
   return TRUE;
 }
 
-/* What the agent printed is in the guest itself; a guest that does not run leaves the file. */
+/* What the agent and its script printed is in the guest itself; a guest that does not run leaves the
+ * file. */
 static gboolean
 show_guest (Logs *logs, GError **error)
 {
@@ -217,7 +219,7 @@ show_guest (Logs *logs, GError **error)
 
   if (logs->since != NULL)
     return show_file (logs, error);
-  if (!agb_agent_log (logs->env, logs->session, logs->limit, logs->follow,
+  if (!agb_agent_log (logs->env, logs->session, logs->source, logs->limit, logs->follow,
                       whole ? keep_text : print_text, whole ? (gpointer)kept : logs, &reached,
                       error))
     return FALSE;
@@ -227,7 +229,8 @@ show_guest (Logs *logs, GError **error)
     return TRUE;
   g_autoptr (cJSON) object = new_object (logs);
   g_autofree char *home = agb_guest_home (logs->session);
-  g_autofree char *path = g_strconcat (home, "/.agbranch/log/agent.log", NULL);
+  g_autofree char *path
+      = g_build_filename (home, ".agbranch/log", agb_agent_log_file (logs->source), NULL);
   agb_json_add_string (object, "path", path);
   agb_json_add_string (object, "contents", kept->str);
   print_object (logs, object);
@@ -265,7 +268,7 @@ show_source (Logs *logs, GError **error)
     shown = show_events (logs, error);
   else if (g_str_equal (logs->source, "sync"))
     shown = show_sync_runs (logs, error);
-  else if (g_str_equal (logs->source, "guest"))
+  else if (agb_agent_log_file (logs->source) != NULL)
     shown = show_guest (logs, error);
   else
     shown = show_file (logs, error);
@@ -288,7 +291,7 @@ run_logs (AgbContext *ctx, int argc, char **argv, GError **error)
   int limit = 0;
   const GOptionEntry entries[] = {
     { "source", 0, 0, G_OPTION_ARG_STRING, &source,
-      "events (the default), provision, sync, guest, kernel", "<source>" },
+      "events (the default), provision, sync, guest, script, kernel", "<source>" },
     { "follow", 'f', 0, G_OPTION_ARG_NONE, &follow, "go on with what is added", NULL },
     { "since", 0, 0, G_OPTION_ARG_STRING, &since_text, "from this time on, or this long ago",
       "<time>" },
@@ -301,7 +304,7 @@ run_logs (AgbContext *ctx, int argc, char **argv, GError **error)
   if (source != NULL && !g_strv_contains (sources, source))
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is not a source of logs", source);
-      agb_error_hint (error, "one of: events, provision, sync, guest, kernel");
+      agb_error_hint (error, "one of: events, provision, sync, guest, script, kernel");
       return FALSE;
     }
   if (limit < 0 || (since_text != NULL && (since = parse_since (since_text, error)) == NULL))

@@ -104,6 +104,7 @@ print_opened (const AgbContext *ctx, const AgbOpenResult *result)
   agb_json_add_string (object, "base_oid", session->base_oid);
   agb_json_add_string (object, "review_branch", session->review_branch);
   cJSON_AddBoolToObject (object, "host_dirty", result->host_dirty);
+  agb_json_add_opened (object, result);
   agb_json_add_phases (object, ctx->progress);
   agb_print_json (object, FALSE);
 }

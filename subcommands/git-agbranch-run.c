@@ -15,6 +15,8 @@ enum { JSON_OUTPUT_LIMIT = 64 * 1024 * 1024 };
 typedef struct {
   char *timeout;
   char **env;
+  char **env_files;
+  gboolean forward_agent;
 } RunOptions;
 
 static void
@@ -22,6 +24,7 @@ run_options_clear (RunOptions *options)
 {
   g_free (options->timeout);
   g_strfreev (options->env);
+  g_strfreev (options->env_files);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RunOptions, run_options_clear)
 
@@ -67,14 +70,17 @@ run_in_guest (AgbContext *ctx, const RunOptions *options, GError **error)
 
   if (options->timeout != NULL && !agb_duration_parse (options->timeout, &timeout_ms, error))
     return FALSE;
-  g_auto (GStrv) env = agb_agent_env (NULL, (const char *const *)options->env, error);
+  const AgbVariables variables = { .named = (const char *const *)options->env,
+                                   .files = (const char *const *)options->env_files };
+  g_auto (GStrv) env = agb_variables (NULL, &variables, error);
   if (env == NULL)
     return FALSE;
   g_autoptr (AgbEntered) entered = agb_enter_open (ctx->session, ctx->progress, error);
-  if (entered == NULL)
+  if (entered == NULL || (options->forward_agent && !agb_enter_check_ssh (entered, error)))
     return FALSE;
-  const AgbExecSpec spec
-      = { .argv = (const char *const *)ctx->command, .env = (const char *const *)env };
+  const AgbExecSpec spec = { .argv = (const char *const *)ctx->command,
+                             .env = (const char *const *)env,
+                             .forward_ssh_agent = options->forward_agent };
   g_autoptr (AgbGuestProcess) process = agb_enter_exec (entered, &spec, error);
   if (process == NULL)
     return FALSE;
@@ -101,6 +107,10 @@ run_run (AgbContext *ctx, int argc, char **argv, GError **error)
       "end the command after that time, with exit status 124", "<duration>" },
     { "env", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.env,
       "set a variable for the command; a name alone takes the host's value", "<name>[=<value>]" },
+    { "env-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.env_files,
+      "set variables for the command, a line each", "<file>" },
+    { "forward-ssh-agent", 0, 0, G_OPTION_ARG_NONE, &options.forward_agent,
+      "let the guest use the keys of your ssh agent meanwhile", NULL },
     G_OPTION_ENTRY_NULL,
   };
   GError *problem = NULL;

@@ -7,6 +7,7 @@
 #include "core/pager.h"
 #include "core/time.h"
 #include "session/columns.h"
+#include "session/provider.h"
 #include "session/show.h"
 
 static void
@@ -75,6 +76,18 @@ print_limit (const char *label, gint64 bytes, const char *kept)
 }
 
 static void
+print_imported (const AgbSession *session)
+{
+  g_autoptr (cJSON) files = agb_provider_imported (session);
+  g_autoptr (GString) text = g_string_new (NULL);
+  const cJSON *item;
+
+  cJSON_ArrayForEach (item, files) if (cJSON_IsString (item))
+      g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", item->valuestring);
+  print_line ("imported", text->str);
+}
+
+static void
 print_guest (const AgbSession *session, const AgbSessionView *view)
 {
   const AgbGuestStatus *guest = &view->guest;
@@ -96,6 +109,12 @@ print_guest (const AgbSession *session, const AgbSessionView *view)
   print_line ("workspace", session->guest_workspace_path);
   print_line ("ssh", view->ssh_host_alias);
   print_made ("shell window", "%s", view->shell_window);
+  print_imported (session);
+  if (view->script.state != AGB_SCRIPT_NONE)
+    {
+      g_autofree char *word = g_strdup (agb_runtime_script_word (view->script.state));
+      print_line ("runtime script", g_strdelimit (word, "_", ' '));
+    }
   g_autofree char *agent = agb_session_agent_label (session);
   print_made ("agent window", "%s%s%s", view->agent_window, agent != NULL ? ", " : "",
               agent != NULL ? agent : "");

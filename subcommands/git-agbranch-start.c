@@ -5,9 +5,11 @@
 #include "guest/tmux.h"
 #include "session/agent-run.h"
 #include "session/start.h"
+#include "subcommands/agent-options.h"
 
 static void
-print_started (AgbContext *ctx, const AgbSession *session, gboolean resumed)
+print_started (AgbContext *ctx, const AgbSession *session, gboolean resumed,
+               const AgbRuntimeScript *script)
 {
   if (!ctx->json)
     {
@@ -20,6 +22,7 @@ print_started (AgbContext *ctx, const AgbSession *session, gboolean resumed)
   agb_json_add_string (object, "vm_name", session->vm_name);
   agb_json_add_string (object, "lifecycle_state", session->lifecycle_state);
   cJSON_AddBoolToObject (object, "agent_resumed", resumed);
+  agb_runtime_script_json (object, script);
   agb_print_json (object, FALSE);
 }
 
@@ -43,6 +46,8 @@ static gboolean
 run_start (AgbContext *ctx, int argc, char **argv, GError **error)
 {
   gboolean resume = FALSE, resumed = FALSE, only_name = FALSE;
+  g_auto (AgbRuntimeScript) script = { 0 };
+  AgbAsk ask;
   const GOptionEntry entries[] = {
     { "resume-agent", 0, 0, G_OPTION_ARG_NONE, &resume, "start the agent again too", NULL },
     /* For the programs that enter a session: which one is meant. */
@@ -61,9 +66,9 @@ run_start (AgbContext *ctx, int argc, char **argv, GError **error)
       || !agb_tmux_start (held->runtime, held->session, error))
     return FALSE;
   if ((resume || agb_settings_bool (held->settings, "agbranch.resumeAgent"))
-      && !agb_session_agent_resume (held, &resumed, error))
+      && !agb_session_agent_resume (held, agb_script_ask (ctx, &ask), &resumed, &script, error))
     return FALSE;
-  print_started (ctx, held->session, resumed);
+  print_started (ctx, held->session, resumed, &script);
   return TRUE;
 }
 

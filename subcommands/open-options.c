@@ -4,15 +4,15 @@
 #include "core/names.h"
 #include "core/output.h"
 #include "core/paths.h"
+#include "session/agent-run.h"
 #include "session/base.h"
-#include "subcommands/import-options.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { PROMPT_MAX = 128 * 1024, BASE_TIMEOUT_MS = 20 * 60 * 1000 };
+enum { BASE_TIMEOUT_MS = 20 * 60 * 1000 };
 
 static const char *const networks[] = { "public", "open", "none", NULL };
 
@@ -24,13 +24,16 @@ agb_open_entries (AgbOpenOptions *options, const GOptionEntry *own)
       "start this agent (claude, codex, …); none: not the configured one", "<profile>" },
     { "prompt", 0, 0, G_OPTION_ARG_STRING, &options->prompt,
       "what the agent begins with; @<file>: from a file, -: from stdin", "<text>" },
+    { "import", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->imports,
+      "give the guest files of the agent's provider: settings, credentials, one file, none",
+      "<name>" },
+    { "yes", 'y', 0, G_OPTION_ARG_NONE, &options->yes, "import credentials without asking", NULL },
     { "env", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->env,
       "a variable for the agent, from here when no value is given", "<name>[=<value>]" },
     { "no-browser", 0, 0, G_OPTION_ARG_NONE, &options->no_browser,
       "do not tell the agent of the browser that its base has", NULL },
-    { "import", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->imports,
-      "give the agent files of its provider: settings, credentials, or one file", "<name>" },
-    { "yes", 'y', 0, G_OPTION_ARG_NONE, &options->yes, "import credentials without asking", NULL },
+    { "env-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->env_files,
+      "variables for the agent, a line each", "<file>" },
     { "detach", 'd', 0, G_OPTION_ARG_NONE, &options->detach, "do not attach to the agent", NULL },
     { "cpus", 0, 0, G_OPTION_ARG_STRING, &options->cpus, "processors", "<n>" },
     { "memory", 0, 0, G_OPTION_ARG_STRING, &options->memory, "memory (4GiB, 512M; 4 is 4GiB)",
@@ -63,10 +66,11 @@ agb_open_options_clear (AgbOpenOptions *options)
   g_free (options->agent);
   g_free (options->prompt);
   g_strfreev (options->env);
+  g_strfreev (options->env_files);
   g_strfreev (options->imports);
-  g_clear_pointer (&options->import_files, g_ptr_array_unref);
   g_free (options->prompt_text);
-  g_clear_pointer (&options->agent_env, g_ptr_array_unref);
+  g_strfreev (options->agent_env);
+  g_clear_pointer (&options->chosen, g_ptr_array_unref);
 }
 
 static gboolean
@@ -96,94 +100,6 @@ parse_sizes (const AgbOpenOptions *options, AgbOpenRequest *request, GError **er
 }
 
 static gboolean
-read_stdin (char **ret_text, GError **error)
-{
-  g_autoptr (GString) text = g_string_new (NULL);
-  char buffer[4096];
-
-  for (;;)
-    {
-      ssize_t length = read (STDIN_FILENO, buffer, sizeof buffer);
-      if (length < 0)
-        return agb_error_set_errno (error, errno, "read", "stdin");
-      if (length == 0)
-        break;
-      g_string_append_len (text, buffer, length);
-      if (text->len > PROMPT_MAX)
-        break;
-    }
-  *ret_text = g_strdup (text->str);
-  return TRUE;
-}
-
-static gboolean
-read_prompt (AgbOpenOptions *options, GError **error)
-{
-  const char *prompt = options->prompt;
-
-  if (prompt == NULL)
-    return TRUE;
-  if (g_str_equal (prompt, "-"))
-    {
-      if (!read_stdin (&options->prompt_text, error))
-        return FALSE;
-    }
-  else if (prompt[0] != '@')
-    options->prompt_text = g_strdup (prompt);
-  else if (!g_file_get_contents (prompt + 1, &options->prompt_text, NULL, error))
-    {
-      agb_error_adopt (error, AGB_ERROR_USER, "cannot read the prompt: ");
-      return FALSE;
-    }
-  g_strchomp (options->prompt_text);
-  if (strlen (options->prompt_text) <= PROMPT_MAX)
-    return TRUE;
-  g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "the prompt is longer than %d bytes", PROMPT_MAX);
-  agb_error_hint (error, "put it into a file of the repository and name that in the prompt");
-  return FALSE;
-}
-
-static gboolean
-add_env (AgbOpenOptions *options, const char *given, gboolean must, GError **error)
-{
-  const char *equals = strchr (given, '=');
-  g_autofree char *name
-      = equals != NULL ? g_strndup (given, (gsize)(equals - given)) : g_strdup (given);
-
-  if (*name == '\0' || strspn (name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_") != strlen (name))
-    {
-      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is not a name of a variable", name);
-      return FALSE;
-    }
-  if (equals != NULL)
-    {
-      g_ptr_array_add (options->agent_env, g_strdup (given));
-      return TRUE;
-    }
-  const char *value = g_getenv (name);
-  if (value != NULL)
-    g_ptr_array_add (options->agent_env, g_strconcat (name, "=", value, NULL));
-  else if (must)
-    g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "variable '%s' is not set here", name);
-  return value != NULL || !must;
-}
-
-static gboolean
-collect_env (AgbOpenOptions *options, AgbSettings *settings, GError **error)
-{
-  options->agent_env = g_ptr_array_new_with_free_func (g_free);
-  for (const char *const *name = agb_settings_list (settings, "agbranch.env"); *name != NULL;
-       name++)
-    if (!add_env (options, *name, FALSE, error))
-      return FALSE;
-  for (char **given = options->env; given != NULL && *given != NULL; given++)
-    if (!add_env (options, *given, TRUE, error))
-      return FALSE;
-  g_ptr_array_add (options->agent_env, NULL);
-  return TRUE;
-}
-
-static gboolean
 choose_agent (AgbOpenOptions *options, AgbContext *ctx, AgbSettings *settings,
               AgbOpenRequest *request, GError **error)
 {
@@ -209,16 +125,24 @@ choose_agent (AgbOpenOptions *options, AgbContext *ctx, AgbSettings *settings,
       return FALSE;
     }
   request->prompt = options->prompt_text;
-  if (options->imports == NULL)
-    return TRUE;
-  if (request->profile == NULL)
-    {
-      g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USER, "--import needs --agent");
-      return FALSE;
-    }
-  request->imports = options->import_files = agb_choose_imports (
-      ctx, request->profile, (const char *const *)options->imports, options->yes, error);
-  return request->imports != NULL;
+  return TRUE;
+}
+
+static gboolean
+choose_what_it_gets (AgbOpenOptions *options, AgbContext *ctx, AgbSettings *settings,
+                     AgbOpenRequest *request, GError **error)
+{
+  const AgbVariables variables = { .named = (const char *const *)options->env,
+                                   .files = (const char *const *)options->env_files };
+
+  options->agent_env = agb_variables (settings, &variables, error);
+  if (options->agent_env == NULL)
+    return FALSE;
+  request->agent_env = (const char *const *)options->agent_env;
+  options->chosen = agb_choose_imports (
+      ctx, request->profile, (const char *const *)options->imports, options->yes, NULL, error);
+  request->imports = options->chosen;
+  return options->chosen != NULL;
 }
 
 /* A session in Lima needs a prepared base: on a terminal it can be prepared now. */
@@ -255,12 +179,22 @@ agb_open_options_apply (AgbOpenOptions *options, AgbContext *ctx, AgbSettings *s
   request->runtime = options->runtime;
   request->network = options->network;
   request->no_browser = options->no_browser;
-  if (!parse_sizes (options, request, error) || !read_prompt (options, error)
+  if (!parse_sizes (options, request, error)
+      || (options->prompt != NULL
+          && (options->prompt_text = agb_agent_prompt (options->prompt, error)) == NULL)
       || !choose_agent (options, ctx, settings, request, error)
-      || !collect_env (options, settings, error))
+      || !choose_what_it_gets (options, ctx, settings, request, error))
     return FALSE;
-  request->agent_env = (const char *const *)options->agent_env->pdata;
+  request->ask = agb_script_ask (ctx, &options->ask);
   return need_base (ctx, settings, request, error);
+}
+
+void
+agb_json_add_opened (cJSON *object, const AgbOpenResult *result)
+{
+  cJSON_AddItemToObject (object, "imported_provider_files",
+                         agb_provider_imported (result->session));
+  agb_runtime_script_json (object, &result->script);
 }
 
 static void

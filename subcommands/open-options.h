@@ -3,6 +3,7 @@
 
 #include "core/main.h"
 #include "session/open.h"
+#include "subcommands/agent-options.h"
 
 typedef struct {
   char *image;
@@ -14,14 +15,16 @@ typedef struct {
   char *agent;
   char *prompt;
   char **env;
+  char **env_files;
   char **imports;
   gboolean yes;
   gboolean detach;
   gboolean no_browser;
 
-  char *prompt_text; /* private: what --prompt named */
-  GPtrArray *agent_env;
-  GPtrArray *import_files;
+  char *prompt_text; /* private: what --prompt named, and the like */
+  char **agent_env;
+  GPtrArray *chosen;
+  AgbAsk ask;
 } AgbOpenOptions;
 
 /* The entries of a verb: OWN (ended) and those for OPTIONS.  The caller frees with g_free. */
@@ -32,6 +35,9 @@ gboolean agb_open_options_apply (AgbOpenOptions *options, AgbContext *ctx, AgbSe
                                  AgbOpenRequest *request, GError **error);
 void agb_open_options_clear (AgbOpenOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbOpenOptions, agb_open_options_clear)
+
+/* imported_provider_files and runtime_script in the JSON of a verb. */
+void agb_json_add_opened (cJSON *object, const AgbOpenResult *result);
 
 /* "phases" in the JSON of a verb: [{"name":…,"ms":…}]. */
 void agb_json_add_phases (cJSON *object, AgbProgress *progress);

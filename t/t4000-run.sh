@@ -65,11 +65,19 @@ test_expect_success 'a command that does not read its input ends all the same' '
 
 test_expect_success '--env sets variables; a name alone takes the value of the host' '
 	FROM_HOST="a b" && export FROM_HOST &&
-	expect_code 0 git agbranch run --env X="1 = 2" --env FROM_HOST --env NOT_SET_HERE one -- \
-		sh -c "echo \"\$X|\$FROM_HOST|\${NOT_SET_HERE-unset}\"" &&
-	test "$(cat out)" = "1 = 2|a b|unset" &&
+	expect_code 0 git agbranch run --env X="1 = 2" --env FROM_HOST one -- \
+		sh -c "echo \"\$X|\$FROM_HOST\"" &&
+	test "$(cat out)" = "1 = 2|a b" &&
+	expect_code 1 git agbranch run --env NOT_SET_HERE one -- true && grep "is not set here" err &&
 	expect_code 1 git agbranch run --env "1X=2" one -- true &&
 	grep "is no name of an environment variable" err
+'
+
+test_expect_success 'a login shell finds what a command finds, however often one is started' '
+	expect_code 0 git agbranch run one -- sh -c "echo \$PATH" && grep "^/home/agent/.local/bin:" out && cp out path &&
+	expect_code 0 git agbranch run one -- sh -lc "echo \$PATH" && grep -F "$(cat path)" out && cp out login &&
+	expect_code 0 git agbranch run one -- sh -lc "exec bash -lc \"exec sh -lc \\\"echo \\\\\$PATH\\\"\"" &&
+	test_cmp login out
 '
 
 test_expect_success '--timeout ends it with 124' '

@@ -31,7 +31,7 @@ test_expect_success 'show' '
 '
 
 test_expect_success 'logs' '
-	for source in events sync guest kernel provision; do
+	for source in events sync guest script kernel provision; do
 		expect_code 0 git agbranch logs one --json --source=$source && is_valid logs || return 1
 	done
 '

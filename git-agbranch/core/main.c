@@ -258,12 +258,18 @@ agb_options_parse (AgbContext *ctx, const GOptionEntry *entries, int *argc, char
 }
 
 gboolean
+agb_can_ask (const AgbContext *ctx)
+{
+  return !ctx->json && isatty (STDIN_FILENO) && isatty (STDERR_FILENO);
+}
+
+gboolean
 agb_confirm (AgbContext *ctx, const char *question, const char *hint, gboolean *ret_yes,
              GError **error)
 {
   char answer[16] = "";
 
-  if (ctx->json || !isatty (STDIN_FILENO) || !isatty (STDERR_FILENO))
+  if (!agb_can_ask (ctx))
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_ACTION, "confirmation is needed: %s", question);
       agb_error_hint (error, "%s", hint);

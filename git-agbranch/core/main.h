@@ -54,6 +54,9 @@ gboolean agb_options_parse (AgbContext *ctx, const GOptionEntry *entries, int *a
  * such page. */
 void agb_show_manual (const char *page, int section);
 
+/* TRUE when there is a terminal to ask on, and no --json. */
+gboolean agb_can_ask (const AgbContext *ctx);
+
 /* Ask QUESTION on the terminal, "y" is yes.  FALSE with AGB_ERROR_ACTION and HINT when there is no
  * terminal, or with --json; *ret_yes untouched then. */
 gboolean agb_confirm (AgbContext *ctx, const char *question, const char *hint, gboolean *ret_yes,

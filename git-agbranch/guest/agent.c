@@ -4,7 +4,6 @@
 #include "core/escape.h"
 #include "core/names.h"
 #include "core/paths.h"
-#include "guest/tmux.h"
 #include "guest/transport.h"
 
 #include <string.h>
@@ -120,6 +119,19 @@ hint_to_install (AgbRuntime *runtime, const AgbSession *session, const AgbAgentP
 }
 
 static gboolean
+no_program (AgbRuntime *runtime, const AgbSession *session, const AgbAgentProfile *profile,
+            const char *program, GError **error)
+{
+  g_autofree char *shown = agb_escape (program, -1);
+
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "%s%s'%s' is not installed in session '%s'",
+               profile != NULL ? profile->label : "", profile != NULL ? ": program " : "program ",
+               shown, session->name);
+  hint_to_install (runtime, session, profile, error);
+  return FALSE;
+}
+
+static gboolean
 check_program (AgbRuntime *runtime, const AgbSession *session, const AgbAgentProfile *profile,
                const char *program, GError **error)
 {
@@ -130,25 +142,20 @@ check_program (AgbRuntime *runtime, const AgbSession *session, const AgbAgentPro
   if (!agb_guest_capture (runtime, session->vm_name, &spec, NULL, 0, 64 * 1024, AGB_TIMEOUT_QUICK,
                           &result, error))
     return FALSE;
-  if (result.status == 0)
-    return TRUE;
-  g_autofree char *shown = agb_escape (program, -1);
-  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "%s%s'%s' is not installed in session '%s'",
-               profile != NULL ? profile->label : "", profile != NULL ? ": program " : "program ",
-               shown, session->name);
-  hint_to_install (runtime, session, profile, error);
-  return FALSE;
+  return result.status == 0 || no_program (runtime, session, profile, program, error);
 }
 
 gboolean
 agb_agent_start (AgbRuntime *runtime, const AgbSession *session, const AgbAgentProfile *profile,
-                 const char *const *command, const char *const *env, GError **error)
+                 const char *const *command, const char *const *env, AgbTmuxScript *script,
+                 GError **error)
 {
   g_autoptr (GPtrArray) whole_env = g_ptr_array_new ();
   g_autofree char *prepare = NULL;
 
   g_return_val_if_fail (command != NULL && command[0] != NULL, FALSE);
-  if (!check_program (runtime, session, profile, command[0], error))
+  /* The script may be what installs it. */
+  if (script == NULL && !check_program (runtime, session, profile, command[0], error))
     return FALSE;
   if (profile != NULL && profile->prepare != NULL
       && (prepare = agb_asset_read (profile->prepare, error)) == NULL)
@@ -159,6 +166,9 @@ agb_agent_start (AgbRuntime *runtime, const AgbSession *session, const AgbAgentP
   for (; env != NULL && *env != NULL; env++)
     g_ptr_array_add (whole_env, (char *)*env);
   g_ptr_array_add (whole_env, NULL);
-  return agb_tmux_run (runtime, session, AGB_AGENT_WINDOW, command,
-                       (const char *const *)whole_env->pdata, prepare, error);
+  if (!agb_tmux_run (runtime, session, AGB_AGENT_WINDOW, command,
+                     (const char *const *)whole_env->pdata, prepare, script, error))
+    return FALSE;
+  return script == NULL || !script->missing
+         || no_program (runtime, session, profile, command[0], error);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "guest/runtime.h"
+#include "guest/tmux.h"
 #include "store/catalog.h"
 
 typedef struct {
@@ -26,8 +27,9 @@ char **agb_agent_command (const AgbAgentProfile *profile, const char *prompt,
                           const char *const *extra);
 
 /* Run COMMAND in the agent window of SESSION with ENV ("NAME=value", never stored) on top of the
- * profile's (PROFILE NULL: any command).  AGB_ERROR_RUNTIME when its program is not in the guest, with
- * a hint. */
+ * profile's (PROFILE NULL: any command), SCRIPT (NULL: none) before it (guest/tmux.h).
+ * AGB_ERROR_RUNTIME when its program is not in the guest, with a hint.  TRUE with a status of the
+ * script that is not 0: it did not start. */
 gboolean agb_agent_start (AgbRuntime *runtime, const AgbSession *session,
                           const AgbAgentProfile *profile, const char *const *command,
-                          const char *const *env, GError **error);
+                          const char *const *env, AgbTmuxScript *script, GError **error);

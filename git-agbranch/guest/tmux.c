@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/escape.h"
+#include "core/interrupt.h"
 #include "guest/home.h"
 #include "guest/transport.h"
 
@@ -10,10 +11,12 @@
 enum { ACTION_TIMEOUT_MS = 30 * 1000, STATE_TIMEOUT_MS = 5 * 1000 };
 
 /* Run ACTION of tmux.sh; a status other than 0 is AGB_ERROR_RUNTIME with the last line of stderr.
- * ret_output (may be NULL): the caller frees. */
+ * TIMEOUT_MS 0: as long as such an action usually may take.  ret_output (may be NULL): the caller
+ * frees. */
 static gboolean
-tmux_action (AgbRuntime *runtime, const AgbSession *session, const char *action, const char *window,
-             const char *extra, const GString *input, char **ret_output, GError **error)
+tmux_action_in (AgbRuntime *runtime, const AgbSession *session, const char *action,
+                const char *window, const char *extra, const GString *input, gint64 timeout_ms,
+                char **ret_output, GError **error)
 {
   const char *args[]
       = { action, session->name, session->guest_workspace_path, window, extra, NULL };
@@ -21,7 +24,9 @@ tmux_action (AgbRuntime *runtime, const AgbSession *session, const char *action,
 
   if (!agb_guest_script (runtime, session->vm_name, "guest/tmux.sh", args, NULL,
                          input != NULL ? input->str : NULL, input != NULL ? input->len : 0,
-                         g_str_equal (action, "state") ? STATE_TIMEOUT_MS : ACTION_TIMEOUT_MS,
+                         timeout_ms != 0                 ? timeout_ms
+                         : g_str_equal (action, "state") ? STATE_TIMEOUT_MS
+                                                         : ACTION_TIMEOUT_MS,
                          &result, error))
     return FALSE;
   if (result.status != 0)
@@ -38,6 +43,13 @@ tmux_action (AgbRuntime *runtime, const AgbSession *session, const char *action,
   if (ret_output != NULL)
     *ret_output = g_string_free (g_steal_pointer (&result.output), FALSE);
   return TRUE;
+}
+
+static gboolean
+tmux_action (AgbRuntime *runtime, const AgbSession *session, const char *action, const char *window,
+             const char *extra, const GString *input, char **ret_output, GError **error)
+{
+  return tmux_action_in (runtime, session, action, window, extra, input, 0, ret_output, error);
 }
 
 gboolean
@@ -94,18 +106,63 @@ append_line (GString *input, char kind, const char *text)
   g_string_append_c (input, '\n');
 }
 
+/* "script STATUS" and a line of its output. */
+static gboolean
+parse_script_answer (const AgbSession *session, const char *answer, AgbTmuxScript *script,
+                     GError **error)
+{
+  const char *line_end = strchr (answer, '\n');
+
+  if (!g_str_has_prefix (answer, "script ") || line_end == NULL)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME,
+                   "session '%s' does not say how the script ended", session->name);
+      return FALSE;
+    }
+  script->missing = g_str_has_prefix (answer, "script missing\n");
+  script->status = (int)(g_ascii_strtoull (answer + strlen ("script "), NULL, 10) & 0xff);
+  script->last_line = g_strdup (line_end + 1);
+  g_strchomp (script->last_line);
+  return TRUE;
+}
+
+/* However it ended: what waits for the script no more must not start the program later. */
+static gboolean
+run_with_script (AgbRuntime *runtime, const AgbSession *session, const char *window,
+                 const GString *input, AgbTmuxScript *script, GError **error)
+{
+  g_autofree char *answer = NULL;
+  gboolean understood = FALSE;
+
+  if (tmux_action_in (runtime, session, "run", window, "script", input, script->timeout_ms, &answer,
+                      error)
+      && parse_script_answer (session, answer, script, error))
+    understood = TRUE;
+  if (understood && script->status == 0 && !script->missing)
+    return TRUE;
+  agb_interrupt_shield ();
+  tmux_action (runtime, session, "abort", window, NULL, NULL, NULL, NULL);
+  agb_interrupt_unshield ();
+  return understood;
+}
+
 gboolean
 agb_tmux_run (AgbRuntime *runtime, const AgbSession *session, const char *window,
-              const char *const *argv, const char *const *env, const char *prepare, GError **error)
+              const char *const *argv, const char *const *env, const char *prepare,
+              AgbTmuxScript *script, GError **error)
 {
   g_autoptr (GString) input = g_string_new (NULL);
 
   if (prepare != NULL)
     append_line (input, 'p', prepare);
+  if (script != NULL)
+    append_line (input, 's', script->text);
   for (; env != NULL && *env != NULL; env++)
     append_line (input, 'e', *env);
   for (; *argv != NULL; argv++)
     append_line (input, 'a', *argv);
+  if (script != NULL)
+    return run_with_script (runtime, session, window, input, script, error);
   return tmux_action (runtime, session, "run", window, NULL, input, NULL, error);
 }
 

@@ -17,12 +17,24 @@ gboolean agb_tmux_start (AgbRuntime *runtime, const AgbSession *session, GError 
 const char *agb_tmux_window_state (AgbRuntime *runtime, const AgbSession *session,
                                    const char *window);
 
+/* A shell script that runs before the program of a window: sourced in the login shell that becomes the
+ * program, in the session's workspace, without input, its output in ~/.agbranch/log/script.log.  What it
+ * leaves running outlives the window. */
+typedef struct {
+  const char *text;
+  gint64 timeout_ms;
+  int status;       /* out: its exit status; not 0: the program was not run */
+  gboolean missing; /* out: the script was fine, but the program is not there */
+  char *last_line;  /* out: of its output, hostile; the caller frees */
+} AgbTmuxScript;
+
 /* Make (or make again) WINDOW running ARGV with a login environment and ENV on top; it stays as
  * "dead" when the program ends, and its exit status can be asked for.  PREPARE (NULL: none) is a shell
- * script that runs before, with ENV. */
+ * script that runs before, with ENV.  With SCRIPT (NULL: none) it waits for that; when it failed or the
+ * program is missing, there is neither window nor anything that the script has started, and TRUE. */
 gboolean agb_tmux_run (AgbRuntime *runtime, const AgbSession *session, const char *window,
                        const char *const *argv, const char *const *env, const char *prepare,
-                       GError **error);
+                       AgbTmuxScript *script, GError **error);
 /* The exit status of a dead window; FALSE without error: it lives or is missing. */
 gboolean agb_tmux_window_status (AgbRuntime *runtime, const AgbSession *session, const char *window,
                                  int *ret_status, GError **error);

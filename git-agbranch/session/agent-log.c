@@ -14,11 +14,25 @@
 
 enum { CHUNK = 64 * 1024, SHOWN = 16 * 1024 * 1024, KEEP_TIMEOUT_MS = 5000 };
 
+static const struct {
+  const char *source;
+  const char *file;
+} files[] = { { "guest", "agent.log" }, { "script", "script.log" } };
+
+const char *
+agb_agent_log_file (const char *source)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
+    if (g_str_equal (files[i].source, source))
+      return files[i].file;
+  return NULL;
+}
+
 /* The file before the last is not followed: it ends where this one begins. */
 static const char read_script[]
     = "cd ~/.agbranch/log 2>/dev/null || exit 0\n"
-      "test \"$2\" = follow && exec tail -n \"$1\" -F agent.log 2>/dev/null\n"
-      "cat agent.log.1 agent.log 2>/dev/null | tail -n \"$1\"\n";
+      "test \"$3\" = follow && exec tail -n \"$2\" -F \"$1\" 2>/dev/null\n"
+      "cat \"$1.1\" \"$1\" 2>/dev/null | tail -n \"$2\"\n";
 
 /* Hand on the whole lines of TEXT, or all of it at the END or when a line does not end. */
 static gboolean
@@ -73,11 +87,14 @@ read_all (AgbGuestProcess *process, gsize limit, gint64 deadline_usec, AgbLogFun
 }
 
 gboolean
-agb_agent_log (AgbEnv *env, const AgbSession *session, guint lines, gboolean follow,
-               AgbLogFunc func, gpointer data, gboolean *ret_reached, GError **error)
+agb_agent_log (AgbEnv *env, const AgbSession *session, const char *source, guint lines,
+               gboolean follow, AgbLogFunc func, gpointer data, gboolean *ret_reached,
+               GError **error)
 {
   g_autofree char *count = lines > 0 ? g_strdup_printf ("%u", lines) : g_strdup ("+1");
-  const char *argv[] = { "sh", "-c", read_script, "sh", count, follow ? "follow" : "", NULL };
+  const char *argv[]
+      = { "sh", "-c", read_script, "sh", agb_agent_log_file (source), count, follow ? "follow" : "",
+          NULL };
   const AgbExecSpec spec = { .argv = argv };
   g_autoptr (AgbRuntime) runtime = agb_env_session_runtime (env, session, NULL);
   g_autoptr (AgbGuestProcess) process
@@ -104,9 +121,10 @@ agb_agent_log_keep (AgbEnv *env, const AgbSession *session)
   g_autofree char *bytes = g_strdup_printf ("%" G_GUINT64_FORMAT, limit);
   const char *argv[] = { "sh",
                          "-c",
-                         "cd ~/.agbranch/log 2>/dev/null && cat agent.log.1 agent.log 2>/dev/null"
-                         " | tail -c \"$1\"",
+                         "cd ~/.agbranch/log 2>/dev/null && cat \"$1.1\" \"$1\" 2>/dev/null"
+                         " | tail -c \"$2\"",
                          "sh",
+                         agb_agent_log_file ("guest"),
                          bytes,
                          NULL };
   const AgbExecSpec spec = { .argv = argv };

@@ -102,25 +102,36 @@ write_agent (AgbHeld *held, const AgbAgentRequest *request, GError **error)
                                    preset != NULL ? preset : kept[0]);
 }
 
+/* The script of the session's base; a sandbox session, or one whose repository is gone, has none. */
+static gboolean
+settle_script (AgbHeld *held, const AgbAsk *ask, AgbRuntimeScript *ret, GError **error)
+{
+  return held->repo == NULL
+         || agb_runtime_script_settle (held->repo, held->settings, held->session->base_oid, ask,
+                                       held->env->progress, ret, error);
+}
+
 gboolean
-agb_session_agent_start (AgbHeld *held, const AgbAgentRequest *request, GError **error)
+agb_session_agent_start (AgbHeld *held, const AgbAgentRequest *request,
+                         AgbRuntimeScript *ret_script, GError **error)
 {
   g_auto (GStrv) command
       = request->profile != NULL
             ? agb_agent_command (request->profile, request->prompt, request->extra)
             : g_strdupv ((char **)request->extra);
-  g_auto (GStrv) env = agb_agent_env (held->settings, request->env, error);
+  g_auto (GStrv) env = agb_variables (held->settings, request->variables, error);
 
   if (env == NULL || !agb_session_start (held->env, held->session, held->runtime, NULL, error)
-      || !check_none_lives (held, error))
+      || !check_none_lives (held, error) || !settle_script (held, request->ask, ret_script, error))
     return FALSE;
   if (request->imports != NULL
       && !agb_provider_import (held->env, held->runtime, held->session, request->imports, error))
     return FALSE;
   agb_note_missing_env (held->env->progress, request->profile, (const char *const *)env);
   return agb_fault_point ("agent: start", error)
-         && agb_agent_start (held->runtime, held->session, request->profile,
-                             (const char *const *)command, (const char *const *)env, error)
+         && agb_runtime_script_start_agent (held->env, held->settings, held->runtime, held->session,
+                                            request->profile, (const char *const *)command,
+                                            (const char *const *)env, ret_script, error)
          && write_agent (held, request, error);
 }
 
@@ -141,11 +152,12 @@ kept_command (const AgbSession *session)
 }
 
 gboolean
-agb_session_agent_resume (AgbHeld *held, gboolean *ret_started, GError **error)
+agb_session_agent_resume (AgbHeld *held, const AgbAsk *ask, gboolean *ret_started,
+                          AgbRuntimeScript *ret_script, GError **error)
 {
   const AgbSession *session = held->session;
   g_auto (GStrv) command = kept_command (session);
-  g_auto (GStrv) env = agb_agent_env (held->settings, NULL, error);
+  g_auto (GStrv) env = agb_variables (held->settings, NULL, error);
   const AgbAgentProfile *profile = NULL;
 
   *ret_started = FALSE;
@@ -156,8 +168,10 @@ agb_session_agent_resume (AgbHeld *held, gboolean *ret_started, GError **error)
     return TRUE;
   if (session->agent_launch_preset != NULL)
     profile = agb_agent_profile (session->agent_launch_preset, NULL);
-  if (!agb_agent_start (held->runtime, session, profile, (const char *const *)command,
-                        (const char *const *)env, error))
+  if (!settle_script (held, ask, ret_script, error)
+      || !agb_runtime_script_start_agent (held->env, held->settings, held->runtime, session,
+                                          profile, (const char *const *)command,
+                                          (const char *const *)env, ret_script, error))
     return FALSE;
   *ret_started = TRUE;
   return agb_catalog_add_event (held->env->catalog, session->name, "info", "agent_started", error,

@@ -3,24 +3,29 @@
 
 #include "guest/agent.h"
 #include "session/held.h"
+#include "session/runtime-script.h"
 #include "session/variables.h"
 
 typedef struct {
   const AgbAgentProfile *profile; /* NULL: EXTRA is the whole command */
   const char *prompt;             /* NULL: none */
   const char *const *extra;       /* arguments of the profile's command; NULL: none */
-  const char *const *env;         /* as agb_agent_env takes them */
+  const AgbVariables *variables;  /* what the agent gets */
   GPtrArray *imports;             /* agb_provider_choose; NULL: none */
+  const AgbAsk *ask;              /* about the runtime script; NULL: nobody can be asked */
 } AgbAgentRequest;
 
 /* Start an agent in the session's agent window, its guest first when it does not run, and write
  * down what it is.  AGB_ERROR_ACTION when one lives there already.  The command is kept without the
- * prompt, for a resume; variables are kept nowhere. */
-gboolean agb_session_agent_start (AgbHeld *held, const AgbAgentRequest *request, GError **error);
+ * prompt, for a resume; variables are kept nowhere.  RET_SCRIPT says what became of the runtime
+ * script; its errors are those of agb_runtime_script_start_agent. */
+gboolean agb_session_agent_start (AgbHeld *held, const AgbAgentRequest *request,
+                                  AgbRuntimeScript *ret_script, GError **error);
 
 /* Start the agent that was there before, without a prompt; FALSE in *RET_STARTED when there was none or
- * it lives. */
-gboolean agb_session_agent_resume (AgbHeld *held, gboolean *ret_started, GError **error);
+ * it lives.  ASK and RET_SCRIPT as above. */
+gboolean agb_session_agent_resume (AgbHeld *held, const AgbAsk *ask, gboolean *ret_started,
+                                   AgbRuntimeScript *ret_script, GError **error);
 
 /* End the agent and its window.  *RET_WAS_THERE FALSE: there was none. */
 gboolean agb_session_agent_stop (AgbHeld *held, gboolean *ret_was_there, GError **error);

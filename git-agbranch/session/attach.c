@@ -14,7 +14,8 @@ agb_attach (AgbEntered *entered, const char *window, gboolean read_only, int *re
   if (found == NULL)
     return FALSE;
   g_auto (GStrv) argv = agb_tmux_attach_argv (entered->session, found, read_only);
-  return agb_enter_terminal (entered, (const char *const *)argv, ret_status, error);
+  const AgbExecSpec spec = { .argv = (const char *const *)argv };
+  return agb_enter_terminal (entered, &spec, ret_status, error);
 }
 
 gboolean

@@ -195,19 +195,19 @@ agb_enter_check_terminal (AgbEntered *entered, GError **error)
 }
 
 gboolean
-agb_enter_terminal (AgbEntered *entered, const char *const *argv, int *ret_status, GError **error)
+agb_enter_terminal (AgbEntered *entered, const AgbExecSpec *spec, int *ret_status, GError **error)
 {
+  AgbExecSpec whole = *spec;
   struct winsize size = { .ws_row = 24, .ws_col = 80 };
 
   if (!agb_enter_check_terminal (entered, error))
     return FALSE;
   ioctl (STDIN_FILENO, TIOCGWINSZ, &size);
-  const AgbExecSpec spec = { .argv = argv,
-                             .tty = TRUE,
-                             .term = guest_term (),
-                             .rows = MAX (size.ws_row, 1),
-                             .columns = MAX (size.ws_col, 1) };
-  g_autoptr (AgbGuestProcess) process = agb_enter_exec (entered, &spec, error);
+  whole.tty = TRUE;
+  whole.term = guest_term ();
+  whole.rows = MAX (size.ws_row, 1);
+  whole.columns = MAX (size.ws_col, 1);
+  g_autoptr (AgbGuestProcess) process = agb_enter_exec (entered, &whole, error);
   return process != NULL && agb_guest_relay (process, AGB_TIMEOUT_NONE, ret_status, error);
 }
 
@@ -272,18 +272,26 @@ agb_enter_window (AgbEntered *entered, const char *named, gboolean may_start, GE
 }
 
 gboolean
+agb_enter_check_ssh (AgbEntered *entered, GError **error)
+{
+  const struct AgbRuntimeClass *klass = entered->runtime->klass;
+
+  if ((klass->flags & AGB_RUNTIME_HAS_SSH) != 0 && klass->ssh != NULL)
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
+               "session '%s' has no ssh: the %s runtime needs none", entered->session->name,
+               klass->name);
+  agb_error_hint (error, "enter it with: git agbranch shell %s", entered->session->name);
+  return FALSE;
+}
+
+gboolean
 agb_enter_ssh (AgbEntered *entered, char **ret_config_file, char **ret_host_alias, GError **error)
 {
   const struct AgbRuntimeClass *klass = entered->runtime->klass;
 
-  if ((klass->flags & AGB_RUNTIME_HAS_SSH) == 0 || klass->ssh == NULL)
-    {
-      g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
-                   "session '%s' has no ssh: the %s runtime needs none", entered->session->name,
-                   klass->name);
-      agb_error_hint (error, "enter it with: git agbranch shell %s", entered->session->name);
-      return FALSE;
-    }
+  if (!agb_enter_check_ssh (entered, error))
+    return FALSE;
   return klass->ssh (entered->runtime, entered->session->vm_name, ret_config_file, ret_host_alias,
                      error);
 }

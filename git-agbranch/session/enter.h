@@ -30,8 +30,8 @@ AgbGuestProcess *agb_enter_exec (AgbEntered *entered, const AgbExecSpec *spec, G
 /* AGB_ERROR_USER without a terminal on both stdin and stdout. */
 gboolean agb_enter_check_terminal (AgbEntered *entered, GError **error);
 
-/* Run ARGV on our terminal to its end (agb_guest_relay). */
-gboolean agb_enter_terminal (AgbEntered *entered, const char *const *argv, int *ret_status,
+/* Run SPEC's argv on our terminal to its end (agb_guest_relay); the terminal is filled in here. */
+gboolean agb_enter_terminal (AgbEntered *entered, const AgbExecSpec *spec, int *ret_status,
                              GError **error);
 
 /* The window that `attach` means: NAMED (NULL: agent when it lives, else shell).  Static string, or
@@ -39,6 +39,9 @@ gboolean agb_enter_terminal (AgbEntered *entered, const char *const *argv, int *
  * started first when MAY_START. */
 const char *agb_enter_window (AgbEntered *entered, const char *named, gboolean may_start,
                               GError **error);
+
+/* AGB_ERROR_USER when the session's runtime has no ssh. */
+gboolean agb_enter_check_ssh (AgbEntered *entered, GError **error);
 
 /* The ssh configuration of the guest and the host alias in it; AGB_ERROR_USER when its runtime has
  * none.  Both may be NULL, the caller frees. */

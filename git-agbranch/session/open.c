@@ -50,6 +50,7 @@ void
 agb_open_result_clear (AgbOpenResult *result)
 {
   g_clear_pointer (&result->session, agb_session_free);
+  agb_runtime_script_clear (&result->script);
 }
 
 /* The number that makes this session's guest another than those of earlier sessions of that name. */
@@ -443,17 +444,18 @@ start_tmux (Opening *opening, GError **error)
 static gboolean
 start_agent (Opening *opening, GError **error)
 {
+  const AgbOpenRequest *request = opening->request;
+  AgbEnv *env = opening->env;
+
   if (opening->command == NULL)
     return TRUE;
-  if (opening->request->imports != NULL
-      && !agb_provider_import (opening->env, opening->runtime, opening->session,
-                               opening->request->imports, error))
+  if (request->imports != NULL
+      && !agb_provider_import (env, opening->runtime, opening->session, request->imports, error))
     return FALSE;
-  agb_note_missing_env (opening->env->progress, opening->request->profile,
-                        opening->request->agent_env);
-  return agb_agent_start (opening->runtime, opening->session, opening->request->profile,
-                          (const char *const *)opening->command, opening->request->agent_env,
-                          error);
+  agb_note_missing_env (env->progress, request->profile, request->agent_env);
+  return agb_runtime_script_start_agent (env, env->settings, opening->runtime, opening->session,
+                                         request->profile, (const char *const *)opening->command,
+                                         request->agent_env, &opening->result->script, error);
 }
 
 static gboolean
@@ -586,6 +588,30 @@ undo (Opening *opening, GError **error)
   agb_interrupt_unshield ();
 }
 
+/* After a script that failed: its output and what it made are wanted, the error is the one reported. */
+static void
+keep (Opening *opening)
+{
+  g_autoptr (GError) problem = NULL;
+
+  agb_interrupt_shield ();
+  if (!set_running (opening, &problem) || !agb_journal_end (opening->journal, &problem))
+    agb_progress_warn (opening->env->progress, "%s", problem->message);
+  agb_interrupt_unshield ();
+}
+
+static gboolean
+settle_script (Opening *opening, GError **error)
+{
+  const AgbOpenRequest *request = opening->request;
+
+  if (request->sandbox || opening->command == NULL)
+    return TRUE;
+  return agb_runtime_script_settle (opening->env->repo, opening->env->settings,
+                                    opening->session->base_oid, request->ask,
+                                    opening->env->progress, &opening->result->script, error);
+}
+
 gboolean
 agb_session_open (AgbEnv *env, const AgbOpenRequest *request, AgbOpenResult *ret, GError **error)
 {
@@ -604,7 +630,8 @@ agb_session_open (AgbEnv *env, const AgbOpenRequest *request, AgbOpenResult *ret
       || !check_no_guest (&opening, error) || !fill_session (&opening, attempt, error)
       || (!request->sandbox && !note_dirty (&opening, error))
       || (request->seed_dir != NULL
-          && !agb_seed_folder_check (request->seed_dir, env->settings, error)))
+          && !agb_seed_folder_check (request->seed_dir, env->settings, error))
+      || !settle_script (&opening, error))
     return FALSE;
   agb_note_namespace_sandbox (env, opening.runtime);
 
@@ -618,7 +645,10 @@ agb_session_open (AgbEnv *env, const AgbOpenRequest *request, AgbOpenResult *ret
     }
   if (!run_steps (&opening, error))
     {
-      undo (&opening, error);
+      if (ret->script.state == AGB_SCRIPT_FAILED)
+        keep (&opening);
+      else
+        undo (&opening, error);
       return FALSE;
     }
   agb_progress_phase (env->progress, NULL);

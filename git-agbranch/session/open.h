@@ -3,12 +3,14 @@
  *   lock → journal → row → guest → clone (or seeded folder) → session refs → tmux → agent → running
  *
  * What fails or is interrupted on the way is undone; what is killed is undone by the next command on
- * that name, unless the agent may have run already: then it is finished (session/recover.h). */
+ * that name, unless the agent may have run already: then it is finished (session/recover.h).  A runtime
+ * script that fails undoes nothing: the session runs, without its agent. */
 #pragma once
 
 #include "core/json.h"
 #include "guest/agent.h"
 #include "session/env.h"
+#include "session/runtime-script.h"
 
 typedef struct {
   const char *name;
@@ -30,6 +32,7 @@ typedef struct {
       *command; /* agent window's command instead of the profile's; or its extra arguments */
   const char *const *agent_env; /* "NAME=value", handed to the agent and stored nowhere */
   GPtrArray *imports;           /* files of the provider (session/provider.h), NULL: none */
+  const AgbAsk *ask;            /* about the runtime script; NULL: nobody can be asked */
 } AgbOpenRequest;
 
 typedef struct {
@@ -37,13 +40,15 @@ typedef struct {
   gboolean host_dirty;
   guint64 seeded_files;
   guint64 seeded_bytes;
+  AgbRuntimeScript script;
 } AgbOpenResult;
 void agb_open_result_clear (AgbOpenResult *result);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbOpenResult, agb_open_result_clear)
 
 /* Open the session; env was opened with AGB_ENV_NEEDS_REPO unless it is a sandbox session.
  * AGB_ERROR_USER for a name that is taken or a review branch of that name, a missing identity, an
- * unknown base: nothing was made then. */
+ * unknown base: nothing was made then.  Errors of the runtime script
+ * (agb_runtime_script_start_agent): the session runs. */
 gboolean agb_session_open (AgbEnv *env, const AgbOpenRequest *request, AgbOpenResult *ret,
                            GError **error);
 

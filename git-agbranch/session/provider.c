@@ -55,6 +55,8 @@ choose_name (const char *provider, const char *name, GPtrArray *chosen, GError *
   gboolean credentials = g_str_equal (name, "credentials");
   const char *path = g_str_has_prefix (name, "~/") ? name + 2 : name;
 
+  if (g_str_equal (name, "none"))
+    return TRUE;
   for (const AgbProviderFile *file = provider_files; file->provider != NULL; file++)
     {
       if (!g_str_equal (file->provider, provider))
@@ -76,7 +78,7 @@ choose_name (const char *provider, const char *name, GPtrArray *chosen, GError *
   g_autofree char *shown = agb_escape (name, -1);
   g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is nothing that %s could import", shown,
                provider);
-  agb_error_hint (error, "--import settings, --import credentials, or one of the files in "
+  agb_error_hint (error, "--import settings, credentials, none, or one of the files in "
                          "git-agbranch-agent(1)");
   return FALSE;
 }

@@ -15,8 +15,8 @@ typedef struct {
 /* The table, ended by an entry without a provider. */
 const AgbProviderFile *agb_provider_files (void);
 
-/* The files of PROVIDER that NAMES ("settings", "credentials", or a path of the table, with or without
- * `~/`) mean and the host has: an array of const AgbProviderFile *, no doubles.  AGB_ERROR_USER for an
+/* The files of PROVIDER that NAMES ("settings", "credentials", "none", or a path of the table, with or
+ * without `~/`) mean and the host has: an array of const AgbProviderFile *, no doubles.  AGB_ERROR_USER for an
  * unknown name, or a file named by path that is not there. */
 GPtrArray *agb_provider_choose (const char *provider, const char *const *names, GError **error);
 

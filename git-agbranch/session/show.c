@@ -14,6 +14,7 @@ agb_session_view_clear (AgbSessionView *view)
   g_clear_pointer (&view->head_oid, g_free);
   agb_sync_run_clear (&view->last_sync);
   agb_operation_clear (&view->operation);
+  agb_runtime_script_clear (&view->script);
 }
 
 static void
@@ -82,6 +83,10 @@ look_at_repo (AgbEnv *env, const AgbSession *session, AgbSessionView *view)
       g_autoptr (AgbConflicts) conflicts = agb_conflicts_new (env);
       view->conflicts = agb_conflicts_count (conflicts, session);
     }
+  g_autoptr (AgbSettings) own_settings = NULL;
+  AgbSettings *settings = agb_env_repo_settings (env, repo, &own_settings, NULL);
+  if (settings != NULL)
+    agb_runtime_script_load (repo, settings, session->base_oid, &view->script, NULL);
   if (repo != env->repo)
     agb_repo_free (repo);
 }
@@ -265,6 +270,7 @@ agb_session_view_to_json (const AgbSession *session, const AgbSessionView *view)
   agb_json_add_string (object, "session_ref_head", session->session_ref_head);
   agb_json_add_string (object, "image", session->image);
   add_provider_files (object, session);
+  agb_runtime_script_json (object, &view->script);
   add_guest_programs (object, session);
   agb_json_add_string (object, "head_oid", view->head_oid);
   add_count (object, "commits_ahead", view->commits_ahead);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "session/env.h"
+#include "session/runtime-script.h"
 
 typedef struct {
   AgbGuestStatus guest;     /* state AGB_GUEST_UNREACHABLE when the runtime cannot be asked */
@@ -18,6 +19,7 @@ typedef struct {
   AgbSyncRun last_sync;
   gboolean has_operation; /* operation is set: unfinished, or running now */
   AgbOperation operation;
+  AgbRuntimeScript script; /* as it would be taken by the next start of an agent */
 } AgbSessionView;
 void agb_session_view_clear (AgbSessionView *view);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbSessionView, agb_session_view_clear)
