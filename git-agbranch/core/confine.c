@@ -101,11 +101,15 @@ restrict_files (int folder_fd)
 }
 
 /* Memory, time, waking up, the end. */
-static const char *const always[]
-    = { "brk",      "clock_gettime", "clock_gettime64", "exit",           "exit_group",
-        "futex",    "futex_time64",  "getrandom",       "gettimeofday",   "madvise",
-        "mremap",   "munmap",        "restart_syscall", "rt_sigprocmask", "rt_sigreturn",
-        "sigreturn" };
+static const char *const always[] = {
+  "brk",         "clock_gettime", "clock_gettime64", "exit",           "exit_group",
+  "futex",       "futex_time64",  "getrandom",       "gettimeofday",   "madvise",
+  "mremap",      "munmap",        "restart_syscall", "rt_sigprocmask", "rt_sigreturn",
+#ifdef __SANITIZE_ADDRESS__ /* before a function that does not return */
+  "sigaltstack",
+#endif
+  "sigreturn",
+};
 
 /* What making files needs; where is Landlock's business, and openat2's. */
 static const char *const with_folder[] = { "access",
