@@ -168,11 +168,30 @@ add_words (GPtrArray *argv, const char *first, ...)
   va_end (args);
 }
 
+/* Whether a process of the instance lives, by Lima's pid files: a machine that has gone down by itself is
+ * told here, not by a connection that fails. */
+static gboolean
+lives (const AgbLima *lima, const char *vm_name)
+{
+  static const char *const files[] = { "ha.pid", "qemu.pid", "vz.pid" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      g_autofree char *path = agb_lima_path (lima, vm_name, files[i]);
+      g_autofree char *text = NULL;
+      gint64 pid
+          = g_file_get_contents (path, &text, NULL, NULL) ? g_ascii_strtoll (text, NULL, 10) : 0;
+      if (pid > 0 && kill ((pid_t)pid, 0) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
 static gboolean
 require_config (const AgbLima *lima, const char *vm_name, char **ret_config, GError **error)
 {
   *ret_config = agb_lima_path (lima, vm_name, "ssh.config");
-  if (g_file_test (*ret_config, G_FILE_TEST_EXISTS))
+  if (g_file_test (*ret_config, G_FILE_TEST_EXISTS) && lives (lima, vm_name))
     return TRUE;
   g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "guest '%s' is not running", vm_name);
   if (g_str_has_prefix (vm_name, "agbranch-"))
