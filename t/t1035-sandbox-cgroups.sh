@@ -55,6 +55,24 @@ test_expect_success 'a second start of it, and what is started later, has the sa
 	"$tool" destroy p p.1
 '
 
+# The same probe where the limit is a control group.
+unset AGB_CGROUP_TOP
+"$tool" create c cpus=1 && "$tool" start c 2>/dev/null
+if grep -q / "$AGBRANCH_STATE_ROOT/bwrap/agbranch-c/cgroups" 2>/dev/null && "$tool" status c | grep -q cpu=enforced &&
+	test "$(in_guest c nproc)" = "$(nproc)"; then
+	test_set_prereq CPU_GROUP
+fi
+test_expect_success CPU_GROUP 'that proves something: where a control group is the limit it may choose its processors' '
+	expect_code 0 in_guest c python3 -c "import os; os.sched_setaffinity(0, range(os.cpu_count()))"
+'
+test_expect_success CPU_GROUP 'and four busy processes do not get more there either' '
+	"$tool" exec c sh -c "cat >busy.py" <busy.py &&
+	expect_code 0 in_guest c python3 busy.py &&
+	awk "{ exit !(\$1 < 1.3) }" out
+'
+"$tool" destroy c c.1
+export AGB_CGROUP_TOP
+
 # Version 2: the mount that is there, else one of our own.
 mount=$(findmnt -rno TARGET -t cgroup2 2>/dev/null | head -n 1)
 mounted=
