@@ -27,7 +27,7 @@ traced_open () {
 	is_over
 }
 is_over () {
-	first=$(head -n 1 ../trace 2>/dev/null | cut -d" " -f1) && test -n "$first" && grep -q "^$first +++ exited with 0 +++" ../trace
+	first=$(head -n 1 ../trace 2>/dev/null | cut -d" " -f1) && test -n "$first" && grep -q "^$first  *+++ exited with 0 +++" ../trace
 }
 
 # is_durable PATTERN: each file that was renamed to a path of PATTERN (an extended regular expression) was
