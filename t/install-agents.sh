@@ -1,6 +1,6 @@
 #!/bin/sh
-# install-agents.sh [--dir DIR] [AGENT...]: put the real agent programs (claude, codex, gemini; without a name
-# all three) where t/t4900-real-agents.sh looks for them: DIR, else $AGB_AGENTS_DIR, else
+# install-agents.sh [--dir DIR] [AGENT...]: put the real agent programs (claude, codex, gemini, opencode; without a
+# name all of them) where t/t4900-real-agents.sh looks for them: DIR, else $AGB_AGENTS_DIR, else
 # /var/cache/agbranch-test-agents.  Over the network, from npm; does nothing for those that are there.
 #
 # Needs npm 10 or newer: older ones leave out the packages that hold the programs themselves.  Where node is
@@ -12,13 +12,14 @@ if test "${1:-}" = --dir; then
 	dir=${2:?}
 	shift 2
 fi
-test $# -gt 0 || set -- claude codex gemini
+test $# -gt 0 || set -- claude codex gemini opencode
 
 package () {
 	case $1 in
 	claude) echo @anthropic-ai/claude-code ;;
 	codex) echo @openai/codex ;;
 	gemini) echo @google/gemini-cli ;;
+	opencode) echo opencode-ai ;;
 	*) echo "install-agents: no agent '$1'" >&2; exit 129 ;;
 	esac
 }
@@ -47,5 +48,13 @@ install () {
 # claude is a program by itself; the others are run by node, and npm takes versions that fit it.
 version=$(PATH=$dir/bin:$PATH major node)
 test "$missing" = " @anthropic-ai/claude-code" || test "${version:-0}" -ge 22 || install node@22
+PATH=$dir/bin:$PATH
 # shellcheck disable=SC2086 # a list of words
-PATH=$dir/bin:$PATH install $missing
+install $missing
+# One that does not run, because its installation was cut off, is not there.
+for agent; do
+	HOME=$dir "$dir/bin/$agent" --version >/dev/null && continue
+	rm -f "${dir:?}/bin/$agent"
+	echo "install-agents: '$agent' does not run" >&2
+	exit 1
+done

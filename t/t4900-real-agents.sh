@@ -14,7 +14,7 @@ skip_or_fail () {
 	test_done
 }
 there=
-for agent in claude codex gemini; do
+for agent in claude codex gemini opencode; do
 	if test -x "$AGB_AGENTS_DIR/bin/$agent"; then
 		there="$there $agent"
 		test_set_prereq "$(echo "$agent" | tr a-z A-Z)"
@@ -28,7 +28,7 @@ test -n "$there" || skip_or_fail "there are no agent programs in '$AGB_AGENTS_DI
 PATH=$AGB_AGENTS_DIR/bin:$PATH
 git config --global --unset agbranch.bwrap.programs
 URL=http://127.0.0.1:8765
-PATIENCE=120 # seconds; they are large programs
+PATIENCE=240 # seconds; they are large programs
 
 # serve SESSION: the stand-in for the services, and the task that the scripted model has done.
 serve () {
@@ -71,9 +71,10 @@ window_has () {
 	grep -q -- "$2" screen
 }
 
-# nothing_left SESSION PATTERN: no process of the agent is in its guest.
+# nothing_left SESSION PATTERN: no process of the agent is in its guest, but for one that is just being
+# taken apart.
 nothing_left () {
-	git agbranch run "$1" -- ps -eo args= >processes && ! grep -E "$2" processes
+	git agbranch run "$1" -- ps -eo stat=,args= >processes && ! grep -v "^Z" processes | grep -E "$2"
 }
 
 test_expect_success 'set up' '
@@ -194,6 +195,21 @@ test_expect_success GEMINI 'gemini: stop and close' '
 	expect_code 0 git agbranch agent stop three --json && json_is .status stopped &&
 	nothing_left three "gemini" &&
 	git agbranch close three --sync --yes -q && no_process_left
+'
+
+# Without a network it first tries for a minute to fetch what it could use.
+test_expect_success OPENCODE 'opencode: a task with a key of the environment; its commit comes back' '
+	git agbranch open four --network none -q &&
+	serve four &&
+	config="{\"model\": \"anthropic/claude-sonnet-4-5\", \"autoupdate\": false, \"provider\":
+		{\"anthropic\": {\"options\": {\"baseURL\": \"$URL/v1\"}}}}" &&
+	expect_code 0 git agbranch agent start four -d --provider opencode --prompt "do the task" \
+		--env "OPENCODE_CONFIG_CONTENT=$config" --env ANTHROPIC_API_KEY=placeholder-key-of-a-test &&
+	finished four &&
+	reviewed four &&
+	expect_code 0 git agbranch agent stop four --json && json_is .status stopped &&
+	nothing_left four "opencode" &&
+	git agbranch close four --sync --yes -q && no_process_left
 '
 
 test_expect_success 'no key of the environment is left in the state root, and none was written whole in a guest' '
