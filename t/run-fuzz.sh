@@ -3,13 +3,15 @@
 # What makes a target fail is left in BUILD/t/fuzz/NAME.found/.
 set -u
 build=$1 runs=$2
+# A target may work in a folder of its own: no name is relative.
+case $build in /*) ;; *) build=$PWD/$build ;; esac
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
 failed=0
 for source in t/fuzz/fuzz-*.c; do
 	test -f "$source" || { echo "fuzz-smoke: there is no target"; exit 0; }
 	name=$(basename "$source" .c)
 	program=$build/t/fuzz/$name
-	corpus=t/fuzz/corpus/${name#fuzz-}
+	corpus=$PWD/t/fuzz/corpus/${name#fuzz-}
 	mkdir -p "$program.corpus" "$program.found"
 	set -- "$program.corpus"
 	test ! -d "$corpus" || set -- "$@" "$corpus"

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Resident memory of our own processes (the verb, the keeper and execd) while a pack of 1 GB streams
-# through the gate, to 40 MB; git's children are bounded by settings that we pass, and reported.
+# Resident memory of our own processes (the verb, the reader of the stream, the keeper and execd) while a
+# pack of 1 GB streams through the gate, to 40 MB; git's children are bounded by settings that we pass, and
+# reported.
 . ./t/lib/bench.sh
 git init -q "$work/repo"
 cd "$work/repo"
@@ -17,7 +18,7 @@ import os
 import subprocess
 import sys
 
-OURS = ('git-agbranch-sync', 'agbranch-keeper', 'execd')
+OURS = ('git-agbranch-sync', 'agbranch-scan', 'agbranch-keeper', 'execd')
 GITS = ('index-pack', 'rev-list')
 
 
