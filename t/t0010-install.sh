@@ -50,6 +50,24 @@ test_expect_success 'every verb of the table is installed' '
 	done <verbs
 '
 
+if command -v man >/dev/null; then
+	test_set_prereq MAN
+else
+	test -z "$AGB_NO_SKIP" || error "man is not installed, and nothing may be skipped"
+	say "# skipped: git help, as man is not installed"
+fi
+
+test_expect_success MAN 'git help agbranch finds its page; the tutorial, security and formats are there' '
+	(
+		MANPATH=$PWD/moved/usr/local/share/man PATH=$PWD/moved/usr/local/bin:$PATH MANPAGER=cat &&
+		export MANPATH PATH MANPAGER &&
+		expect_code 0 git help agbranch && grep "disposable, isolated workspaces" out &&
+		for page in git-agbranch-ps agbranchtutorial agbranch-security agbranch-formats; do
+			expect_code 0 man "$page" && grep "$page" out || return 1
+		done
+	)
+'
+
 test_expect_success 'uninstall leaves no file' '
 	mv moved "dest dir" &&
 	make_quietly uninstall DESTDIR="$PWD/dest dir" &&

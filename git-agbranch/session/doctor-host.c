@@ -142,8 +142,9 @@ check_state_root (AgbDoctor *doctor)
         agb_doctor_add (doctor, AGB_FINDING_OK, "state-root", NULL,
                         "the state root is made by the first session");
       else
-        agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "state-root", NULL, "cannot look at '%s': %s",
-                        doctor->state_root, g_strerror (errno));
+        agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "state-root",
+                        "name a folder that you may read in AGBRANCH_STATE_ROOT",
+                        "cannot look at '%s': %s", doctor->state_root, g_strerror (errno));
       return;
     }
   g_autofree char *quoted = g_shell_quote (doctor->state_root);

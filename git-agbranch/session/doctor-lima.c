@@ -24,7 +24,7 @@ agb_doctor_check_macos (AgbDoctor *doctor)
   g_autofree char *version = agb_doctor_program_version ("sw_vers", "-productVersion");
 
   if (version == NULL)
-    agb_doctor_add (doctor, AGB_FINDING_WARNING, "macos", NULL,
+    agb_doctor_add (doctor, AGB_FINDING_WARNING, "macos", "put /usr/bin in PATH",
                     "sw_vers does not tell the version of macOS");
   else if (!agb_doctor_is_at_least (version, 13, 0))
     agb_doctor_add (doctor, AGB_FINDING_PROBLEM, "macos",
@@ -44,13 +44,16 @@ agb_doctor_check_lima (AgbDoctor *doctor)
     agb_doctor_check_macos (doctor);
   if (program == NULL)
     {
-      agb_doctor_add (doctor, AGB_FINDING_NOTE, "lima", NULL,
+      agb_doctor_add (doctor, AGB_FINDING_NOTE, "lima",
+                      "install Lima 2.1 or newer: https://lima-vm.io",
                       "no limactl: sessions are namespace sandboxes, weaker than virtual machines");
       return;
     }
   doctor->lima_version = agb_doctor_program_version (program, "--version");
   if (doctor->lima_version == NULL)
-    agb_doctor_add (doctor, AGB_FINDING_WARNING, "lima", NULL, "'%s --version' fails", program);
+    agb_doctor_add (doctor, AGB_FINDING_WARNING, "lima",
+                    "install Lima 2.1 or newer: https://lima-vm.io", "'%s --version' fails",
+                    program);
   else if (!agb_doctor_is_at_least (doctor->lima_version, 2, 1))
     agb_doctor_add (doctor, AGB_FINDING_WARNING, "lima",
                     "install Lima 2.1 or newer: https://lima-vm.io",
