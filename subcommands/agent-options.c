@@ -69,9 +69,8 @@ ask_for_settings (AgbContext *ctx, const AgbAgentProfile *profile, const AgbSess
   if (files == NULL || files->len == 0)
     return g_steal_pointer (&files);
   g_autofree char *list = list_files (files);
-  g_autofree char *question = g_strdup_printf (
-      "give the guest your settings of %s (%s)?\n--import settings and --import none do not ask;",
-      profile->label, list);
+  g_autofree char *question
+      = g_strdup_printf ("give the guest your settings of %s (%s)?", profile->label, list);
   if (!agb_confirm (ctx, question, "", &yes, error))
     return NULL;
   if (!yes)

@@ -39,7 +39,8 @@ print_agent (AgbContext *ctx, const AgbSession *session, const char *status,
 
   if (!ctx->json)
     {
-      agb_print ("%s in session '%s': %s\n", label, session->name, status);
+      g_autofree char *word = g_strdelimit (g_strdup (status), "_", ' ');
+      agb_print ("%s in session '%s': %s\n", label, session->name, word);
       return;
     }
   g_autoptr (cJSON) object = cJSON_CreateObject ();

@@ -135,7 +135,7 @@ test_expect_success 'a terminal asks about settings, not about tokens; yes impor
 	for verb in open launch; do
 		on_terminal yes-$verb "git agbranch $verb one -d -a codex" &&
 		wait_until 30 screen_has yes-$verb "y/N" &&
-		grep "^give the guest your settings of Codex (~/.codex/config.toml)?$" screen && ! grep auth.json screen &&
+		grep "^give the guest your settings of Codex (~/.codex/config.toml)? .y/N." screen && ! grep auth.json screen &&
 		answer yes-$verb y && wait_until 30 screen_has yes-$verb "status 0 end" &&
 		expect_code 0 git agbranch show one --json && json_is ".imported_provider_files | join(\" \")" "~/.codex/config.toml" &&
 		in_guest one && grep -x "model = \"x\"" found && ! grep planted found &&

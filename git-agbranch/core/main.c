@@ -281,7 +281,10 @@ agb_confirm (AgbContext *ctx, const char *question, const char *hint, gboolean *
                      { .fd = agb_interrupt_fd (), .events = G_IO_IN } };
   g_poll (fds, 2, -1);
   if (agb_interrupted (error))
-    return FALSE;
+    {
+      fputs ("\n", stderr); /* what follows is no answer */
+      return FALSE;
+    }
   ssize_t length = read (STDIN_FILENO, answer, sizeof answer - 1);
   *ret_yes = length > 0 && (answer[0] == 'y' || answer[0] == 'Y');
   return TRUE;

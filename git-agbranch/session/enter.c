@@ -77,7 +77,8 @@ read_session (AgbEntered *entered, const char *name, GError **error)
   if (g_strcmp0 (session->lifecycle_state, "closed") != 0)
     return TRUE;
   g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "session '%s' is closed", name);
-  agb_error_hint (error, "open it anew: git agbranch open %s", name);
+  agb_error_hint (error, "make it anew: git agbranch %s %s",
+                  g_strcmp0 (session->session_mode, "sandbox") == 0 ? "launch" : "open", name);
   return FALSE;
 }
 

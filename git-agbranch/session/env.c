@@ -146,7 +146,8 @@ agb_env_session (AgbEnv *env, const char *name, gboolean allow_closed, GError **
   if (!allow_closed && !agb_session_is_live (session))
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "session '%s' is closed", session->name);
-      agb_error_hint (error, "open it anew: git agbranch open %s", session->name);
+      agb_error_hint (error, "make it anew: git agbranch %s %s",
+                      agb_session_is_sandbox (session) ? "launch" : "open", session->name);
       return NULL;
     }
   return g_steal_pointer (&session);
