@@ -187,6 +187,45 @@ test_process_identity (void)
   waitpid (zombie, NULL, 0);
 }
 
+/* What a child, and a child of it that it has waited for, have computed is counted in the tree of this
+ * process, not in its own time. */
+static void
+test_process_cpu (void)
+{
+  int ready[2], tell[2];
+  char byte;
+
+  g_assert_cmpint (pipe (ready), ==, 0);
+  g_assert_cmpint (pipe (tell), ==, 0);
+  gint64 own = agb_process_cpu_usec (getpid ());
+  gint64 tree = agb_process_tree_cpu_usec (getpid ());
+  g_assert_cmpint (own, >=, 0);
+  g_assert_cmpint (tree, >=, own);
+  pid_t pid = fork ();
+  if (pid == 0)
+    {
+      pid_t grandchild = fork ();
+      while (agb_process_cpu_usec (getpid ()) < 100 * 1000)
+        ;
+      if (grandchild == 0)
+        _exit (0);
+      waitpid (grandchild, NULL, 0);
+      close (tell[1]);
+      _exit (write (ready[1], "", 1) != 1 || read (tell[0], &byte, 1) != 0);
+    }
+  close (tell[0]);
+  g_assert_cmpint (read (ready[0], &byte, 1), ==, 1);
+  g_assert_cmpint (agb_process_cpu_usec (pid), >=, 100 * 1000);
+  g_assert_cmpint (agb_process_tree_cpu_usec (pid), >=, 200 * 1000);
+  g_assert_cmpint (agb_process_tree_cpu_usec (getpid ()) - tree, >=, 200 * 1000);
+  close (tell[1]);
+  waitpid (pid, NULL, 0);
+  close (ready[0]);
+  close (ready[1]);
+  g_assert_cmpint (agb_process_cpu_usec (pid), ==, -1);
+  g_assert_cmpint (agb_process_tree_cpu_usec (-1), ==, -1);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -199,6 +238,7 @@ main (int argc, char **argv)
   g_test_add_func ("/lock/stale-file", test_stale_file);
   g_test_add_func ("/lock/link-is-refused", test_link_is_refused);
   g_test_add_func ("/process/identity", test_process_identity);
+  g_test_add_func ("/process/cpu", test_process_cpu);
   int result = g_test_run ();
   g_unlink (path);
   g_rmdir (folder);
