@@ -12,7 +12,7 @@ tell () {
 	version=
 	if command -v "$1" >/dev/null 2>&1; then
 		version=$(timeout 120 "$@" </dev/null 2>/dev/null |
-			grep -Eo '[0-9]+(\.[0-9]+)+[0-9A-Za-z.+~-]*' | head -n 1)
+			grep -Eo '[0-9]+(\.[0-9]+)+([0-9A-Za-z.+~-]*[0-9A-Za-z])?' | head -n 1)
 	fi
 	test -n "$version" || missing=1
 	echo "$name ${version:--}"

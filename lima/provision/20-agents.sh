@@ -19,6 +19,27 @@ if test "${major:-0}" -lt 22; then
 	hash -r
 fi
 
+# aider asks for a Python before 3.13, and pip would take its first version, which knew no bound, on a
+# newer one.  It works there but for two of its packages: a numpy that has no build for it, and a module
+# that has left the standard library.
+install_aider () {
+	rm -rf /opt/aider
+	python3 -m venv /opt/aider
+	pip="/opt/aider/bin/pip install --quiet"
+	if /opt/aider/bin/python -c 'import sys; sys.exit (sys.version_info >= (3, 13))'; then
+		$pip "$1"
+		return
+	fi
+	$pip --no-deps --ignore-requires-python "$1"
+	/opt/aider/bin/python -c '
+import importlib.metadata, re
+for line in importlib.metadata.requires ("aider-chat"):
+    if "extra ==" not in line:
+        print (re.sub ("^numpy==.*", "numpy", line))
+' >/opt/aider/requirements.txt
+	$pip --only-binary :all: -r /opt/aider/requirements.txt audioop-lts
+}
+
 for package; do
 	case $package in
 	aider-chat*) ;;
@@ -29,8 +50,7 @@ test "$flavour" = full || exit 0
 for package; do
 	case $package in
 	aider-chat | aider-chat==*)
-		python3 -m venv /opt/aider
-		/opt/aider/bin/pip install --quiet "$package"
+		install_aider "$package"
 		ln -sf /opt/aider/bin/aider /usr/local/bin/aider
 		;;
 	esac
