@@ -1,21 +1,29 @@
 #!/bin/sh
-# identity.sh SESSION NOW SEED NEW RESTORED MODE GUARD: make a started guest that of SESSION.  Run as root,
+# identity.sh SESSION NOW NEW RESTORED MODE GUARD: make a started guest that of SESSION.  Run as root,
 # after every start and before the guest is handed over.
 #
-# NOW: the host's time; SEED: random bytes of the host as base64.  NEW: 1 at the first start of a
+# stdin: random bytes of the host as base64.  NOW: the host's time.  NEW: 1 at the first start of a
 # clone, whose identity is still that of the base.  RESTORED: 1 when it runs from a saved state, in
 # which even the clock and the random generator are those of the base, and in which Lima still waits
 # for signs of a boot that does not happen.  MODE: the network guard's; GUARD: its text, which may be newer
 # than the base.
 # Prints the version of the agreement, "api N".
 set -eu
-session=$1 now=$2 seed=$3 new=$4 restored=$5 mode=$6 guard=$7
+session=$1 now=$2 new=$3 restored=$4 mode=$5 guard=$6
 host=$(printf %s "$session" | tr ._ --)
 
-test "$restored" = 0 || date -u -s "@$now" >/dev/null
+# The machine's own clock is the host's and goes on while this is on its way; NOW is for those that have
+# none.
+if test "$restored" = 1; then
+	rtc=$(cat /sys/class/rtc/rtc0/since_epoch 2>/dev/null || echo 0)
+	if test "$rtc" -ge "${now%.*}" && test "$rtc" -le $((${now%.*} + 600)); then
+		now=$rtc
+	fi
+	date -u -s "@$now" >/dev/null
+fi
 # The generator goes on with the key it has (the same in every clone) until it is told to reseed:
 # 0x5207 is RNDRESEEDCRNG.
-printf %s "$seed" | base64 -d >/dev/urandom
+base64 -d >/dev/urandom
 perl -e 'open (my $f, ">", "/dev/urandom") or die; ioctl ($f, 0x5207, 0) or die "reseed: $!\n"'
 
 old=$(hostname)
@@ -30,7 +38,13 @@ sed -i -e '/^AGBRANCH_SESSION=/d' -e '/^COMPOSE_PROJECT_NAME=/d' /etc/environmen
 	echo "COMPOSE_PROJECT_NAME=agbranch-$host"
 } >>/etc/environment
 
-# A connection that is older than this has the environment of before; login shells and `run` read this.
+# A connection that is older than this has the environment of before: sshd reads the first of these for
+# each command (PermitUserEnvironment), login shells and `run` the second one.
+if test -d /home/agent/.ssh; then
+	printf '%s\n' "AGBRANCH_SESSION=$session" "COMPOSE_PROJECT_NAME=agbranch-$host" \
+		>/home/agent/.ssh/environment
+	chown agent: /home/agent/.ssh/environment
+fi
 cat >/etc/profile.d/agbranch.sh <<END
 export AGBRANCH_SESSION='$session' COMPOSE_PROJECT_NAME='agbranch-$host'
 END

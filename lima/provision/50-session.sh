@@ -28,9 +28,11 @@ WantedBy=multi-user.target
 END
 systemctl --quiet enable agbranch-guard.service
 
-# Commands share one connection; many of them may run at once.
+# Commands share one connection; many of them may run at once.  Their variables come in LC_AGBRANCH_ENV,
+# and what identity.sh writes is for them all.
 mkdir -p /etc/ssh/sshd_config.d
-printf '%s\n' 'MaxSessions 200' 'MaxStartups 64:30:200' >/etc/ssh/sshd_config.d/40-agbranch.conf
+printf '%s\n' 'MaxSessions 200' 'MaxStartups 64:30:200' 'AcceptEnv LC_AGBRANCH_*' \
+	'PermitUserEnvironment AGBRANCH_SESSION,COMPOSE_PROJECT_NAME' >/etc/ssh/sshd_config.d/40-agbranch.conf
 
 for folder in workspaces sandbox .agbranch .agbranch/tmux; do
 	mkdir -p "/home/agent/$folder"

@@ -24,7 +24,7 @@ enum {
   FORCE_TIMEOUT_MS = 60 * 1000,
   APPLY_TIMEOUT_MS = 60 * 1000,
   DEGRADED_WAIT_MS = 30 * 1000,
-  WARM_TIMEOUT_MS = 90 * 1000,
+  WARM_TIMEOUT_MS = 60 * 1000,
   GONE_TIMEOUT_MS = 10 * 1000,
   IMAGE_TIMEOUT_MS = 30 * 60 * 1000,
 };
@@ -57,14 +57,18 @@ stop_quietly (const AgbLima *lima, const char *instance)
 static gboolean
 is_usable_though_degraded (const AgbLima *lima, const char *instance, const char *log)
 {
+  static const char *const argv[] = { "true", NULL };
   g_autofree char *message = agb_lima_last_message (log);
   g_autoptr (AgbLimaInstance) found = NULL;
+  g_auto (AgbChildResult) result = { 0 };
 
   if (!g_str_has_prefix (message, "degraded"))
     return FALSE;
   found = agb_lima_find (lima, instance, NULL);
   return found != NULL && strcmp (found->status, "Running") == 0
-         && agb_lima_ssh_wait (lima, instance, agb_deadline_in (DEGRADED_WAIT_MS), NULL);
+         && agb_lima_ssh_first (lima, instance, argv, NULL, agb_deadline_in (DEGRADED_WAIT_MS),
+                                &result, NULL)
+         && result.status == 0;
 }
 
 gboolean
@@ -158,8 +162,7 @@ agb_lima_warm_start (const AgbLima *lima, const char *instance, AgbChild *ret_st
     return FALSE;
   if (wait_for_file (lima, instance, "qmp.sock", &child, deadline, error)
       && apply_state (lima, instance, error)
-      && wait_for_file (lima, instance, "ssh.config", &child, deadline, error)
-      && agb_lima_ssh_wait (lima, instance, deadline, error))
+      && wait_for_file (lima, instance, "ssh.config", &child, deadline, error))
     {
       *ret_start = child;
       child = (AgbChild){ .pidfd = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 };
@@ -372,12 +375,11 @@ agb_lima_seal_disk (const AgbLima *lima, const char *instance, const char *image
   return agb_lima_new_overlay (lima, instance, image, disk_bytes, error);
 }
 
-gboolean
-agb_lima_root_script (const AgbLima *lima, const char *instance, const char *name, const char *text,
-                      const char *const *args, gint64 timeout_ms, AgbChildResult *ret,
-                      GError **error)
+/* `sudo sh -c TEXT NAME ARGS…` */
+static GPtrArray *
+root_argv (const char *name, const char *text, const char *const *args)
 {
-  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  GPtrArray *argv = g_ptr_array_new ();
   const char *const words[] = { "sudo", "-n", "sh", "-c", text, name };
 
   for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
@@ -385,6 +387,27 @@ agb_lima_root_script (const AgbLima *lima, const char *instance, const char *nam
   for (; args != NULL && *args != NULL; args++)
     g_ptr_array_add (argv, (gpointer)*args);
   g_ptr_array_add (argv, NULL);
+  return argv;
+}
+
+gboolean
+agb_lima_root_script (const AgbLima *lima, const char *instance, const char *name, const char *text,
+                      const char *const *args, gint64 timeout_ms, AgbChildResult *ret,
+                      GError **error)
+{
+  g_autoptr (GPtrArray) argv = root_argv (name, text, args);
+
   return agb_lima_ssh_once (lima, instance, (const char *const *)argv->pdata, NULL, 0, timeout_ms,
                             ret, error);
+}
+
+gboolean
+agb_lima_first_script (const AgbLima *lima, const char *instance, const char *name,
+                       const char *text, const char *const *args, const char *input,
+                       gint64 timeout_ms, AgbChildResult *ret, GError **error)
+{
+  g_autoptr (GPtrArray) argv = root_argv (name, text, args);
+
+  return agb_lima_ssh_first (lima, instance, (const char *const *)argv->pdata, input,
+                             agb_deadline_in (timeout_ms), ret, error);
 }

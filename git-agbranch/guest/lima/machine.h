@@ -10,9 +10,9 @@
 /* Start INSTANCE and wait until Lima says it is ready.  After an error it is stopped. */
 gboolean agb_lima_cold_start (const AgbLima *lima, const char *instance, gint64 timeout_ms,
                               GError **error);
-/* Start INSTANCE, a clone of a warm base, from the state in its disk: returns as soon as it answers by
- * ssh; its identity is still the base's, and *RET_START, the limactl that waits for it to be ready,
- * still runs: agb_lima_leave it after identity.sh.  After an error it is stopped. */
+/* Start INSTANCE, a clone of a warm base, from the state in its disk: returns as soon as it runs.  It may
+ * not answer by ssh yet, its identity is still the base's, and *RET_START, the limactl that waits for it
+ * to be ready, still runs: agb_lima_leave it after identity.sh.  After an error it is stopped. */
 gboolean agb_lima_warm_start (const AgbLima *lima, const char *instance, AgbChild *ret_start,
                               GError **error);
 /* To stopped; FORCE: at once.  A repeat is ok. */
@@ -29,7 +29,12 @@ gboolean agb_lima_seal_disk (const AgbLima *lima, const char *instance, const ch
 gboolean agb_lima_new_overlay (const AgbLima *lima, const char *instance, const char *image,
                                gint64 disk_bytes, GError **error);
 
-/* Run a script as `sh -c TEXT NAME ARGS…` by root in INSTANCE, with INPUT on stdin. */
+/* Run a script as `sh -c TEXT NAME ARGS…` by root in INSTANCE. */
 gboolean agb_lima_root_script (const AgbLima *lima, const char *instance, const char *name,
                                const char *text, const char *const *args, gint64 timeout_ms,
                                AgbChildResult *ret, GError **error);
+/* The same with INPUT on stdin by agb_lima_ssh_first: the guest may not answer yet, and the script may
+ * be begun again when the connection breaks. */
+gboolean agb_lima_first_script (const AgbLima *lima, const char *instance, const char *name,
+                                const char *text, const char *const *args, const char *input,
+                                gint64 timeout_ms, AgbChildResult *ret, GError **error);

@@ -239,7 +239,6 @@ set_identity (const AgbLima *lima, const AgbGuestRecord *record, gboolean restor
   g_autofree char *now = g_strdup_printf ("%.3f", (double)g_get_real_time () / 1e6);
   const char *args[] = { record->session,
                          now,
-                         seed,
                          record->fresh ? "1" : "0",
                          restored ? "1" : "0",
                          record->network != NULL ? record->network : "public",
@@ -248,8 +247,8 @@ set_identity (const AgbLima *lima, const AgbGuestRecord *record, gboolean restor
   g_auto (AgbChildResult) result = { 0 };
 
   if (guard == NULL
-      || !agb_lima_root_script (lima, record->vm_name, "identity.sh", text, args,
-                                IDENTITY_TIMEOUT_MS, &result, error))
+      || !agb_lima_first_script (lima, record->vm_name, "identity.sh", text, args, seed,
+                                 IDENTITY_TIMEOUT_MS, &result, error))
     return FALSE;
   if (result.status == 0)
     return check_api (record->vm_name, result.output->str, error);

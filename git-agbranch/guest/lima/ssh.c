@@ -22,8 +22,7 @@
 
 enum {
   SIGNAL_TIMEOUT_MS = 15000,
-  SHORTEST_CONNECT_SECONDS = 2,
-  LONGEST_CONNECT_SECONDS = 15,
+  CONNECT_SECONDS = 15,
   RETRY_PAUSE_MS = 100,
   SSH_FAILED = 255,
   /* What fits into one variable (execve(2), MAX_ARG_STRLEN) beside its name. */
@@ -199,13 +198,18 @@ require_config (const AgbLima *lima, const char *vm_name, char **ret_config, GEr
   return FALSE;
 }
 
-/* SHARED: over the connection that Lima keeps, when it is there; else over one of its own. */
+typedef enum {
+  OWN,    /* a connection of its own */
+  SHARED, /* the connection that is kept for the instance, when it is there */
+  KEPT,   /* the same, and when it is not there this one is kept */
+} Connection;
+
 static gboolean
 run_once (const AgbLima *lima, const char *vm_name, const char *const *argv, const void *input,
-          gsize input_length, gboolean shared, int connect_seconds, gint64 timeout_ms,
-          AgbChildResult *ret, GError **error)
+          gsize input_length, Connection connection, gint64 timeout_ms, AgbChildResult *ret,
+          GError **error)
 {
-  g_autofree char *limit = g_strdup_printf ("ConnectTimeout=%d", connect_seconds);
+  g_autofree char *limit = g_strdup_printf ("ConnectTimeout=%d", CONNECT_SECONDS);
   g_autofree char *config = NULL;
   g_autofree char *alias = agb_lima_ssh_alias (vm_name);
   g_autoptr (GString) command = g_string_new (NULL);
@@ -215,12 +219,16 @@ run_once (const AgbLima *lima, const char *vm_name, const char *const *argv, con
   for (; *argv != NULL; argv++)
     append_quoted (command, *argv);
   g_autoptr (GPtrArray) words = ssh_argv (config);
-  add_words (words, "-o", "ControlMaster=no", "-o", "LogLevel=ERROR", "-o", limit, NULL);
-  if (!shared)
+  add_words (words, "-o", "LogLevel=ERROR", "-o", limit, NULL);
+  if (connection != KEPT) /* the instance's ssh.config says "auto" */
+    add_words (words, "-o", "ControlMaster=no", NULL);
+  if (connection == OWN)
     add_words (words, "-o", "ControlPath=none", NULL);
   add_words (words, "--", alias, command->str, NULL);
   g_ptr_array_add (words, NULL);
+  /* What is kept must not hold on to our folder. */
   AgbChildSpec spec = { .argv = (const char *const *)words->pdata,
+                        .cwd = connection == KEPT ? "/" : NULL,
                         .timeout_ms = timeout_ms,
                         .input = input != NULL ? input : "",
                         .input_length = input_length };
@@ -286,8 +294,7 @@ process_signal (AgbGuestProcess *process, int signal_number)
   g_auto (AgbChildResult) result = { 0 };
 
   agb_interrupt_shield ();
-  run_once (self->lima, self->vm_name, argv, NULL, 0, TRUE, LONGEST_CONNECT_SECONDS,
-            SIGNAL_TIMEOUT_MS, &result, NULL);
+  run_once (self->lima, self->vm_name, argv, NULL, 0, SHARED, SIGNAL_TIMEOUT_MS, &result, NULL);
   agb_interrupt_unshield ();
 }
 
@@ -441,27 +448,26 @@ agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *
                    const void *input, gsize input_length, gint64 timeout_ms, AgbChildResult *ret,
                    GError **error)
 {
-  return run_once (lima, vm_name, argv, input, input_length, FALSE, LONGEST_CONNECT_SECONDS,
-                   timeout_ms, ret, error);
+  return run_once (lima, vm_name, argv, input, input_length, OWN, timeout_ms, ret, error);
 }
 
-/* A fresh connection each time: the host's side of the forward accepts at once and then waits for the
- * guest with growing pauses.  The first tries are short, so that none sits in such a pause; later ones
- * leave time for the handshake on a slow machine. */
 gboolean
-agb_lima_ssh_wait (const AgbLima *lima, const char *vm_name, gint64 deadline_usec, GError **error)
+agb_lima_ssh_first (const AgbLima *lima, const char *vm_name, const char *const *argv,
+                    const char *input, gint64 deadline_usec, AgbChildResult *ret, GError **error)
 {
-  static const char *const argv[] = { "true", NULL };
-
-  for (int seconds = SHORTEST_CONNECT_SECONDS;;
-       seconds = MIN (seconds + 1, LONGEST_CONNECT_SECONDS))
+  for (;;)
     {
       g_auto (AgbChildResult) result = { 0 };
       g_autoptr (GError) problem = NULL;
 
-      if (run_once (lima, vm_name, argv, NULL, 0, FALSE, seconds, 3000 * seconds, &result, &problem)
-          && result.status == 0)
-        return TRUE;
+      if (run_once (lima, vm_name, argv, input, input != NULL ? strlen (input) : 0, KEPT,
+                    agb_deadline_left_ms (deadline_usec), &result, &problem)
+          && result.status != SSH_FAILED)
+        {
+          *ret = result;
+          result = (AgbChildResult){ 0 };
+          return TRUE;
+        }
       if (agb_interrupted (error))
         return FALSE;
       if (agb_deadline_left_ms (deadline_usec) == 0)
