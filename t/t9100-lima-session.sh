@@ -132,19 +132,16 @@ test_expect_success 'a second session at the same time, from the same state, is 
 	identity="cat /etc/machine-id; sha256sum /etc/ssh/ssh_host_ed25519_key.pub; head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/uuid" &&
 	git agbranch run one -- sh -c "$identity" >identity.one &&
 	git agbranch run two -- sh -c "$identity" >identity.two &&
-	test "$(cat identity.one identity.two | sort | uniq -d | wc -l)" = 0 &&
+	sort identity.one identity.two | uniq -d >same && test_must_be_empty same &&
 	test "$(wc -l <identity.one)" = 4 &&
-	now=$(date +%s) &&
+	before=$(date +%s) &&
 	guest=$(git agbranch run two -- date +%s) &&
-	test $((guest - now)) -ge -5 && test $((guest - now)) -le 30 &&
+	after=$(date +%s) && echo "# clock: $before $guest $after" &&
+	test "$guest" -ge $((before - 5)) && test "$guest" -le $((after + 5)) &&
 	git agbranch run two -- sh -c "hostname; echo \$AGBRANCH_SESSION" >out &&
-	printf "two\ntwo\n" >expected && test_cmp expected out
-'
-
-test_expect_success 'it costs less than 500 MB of disk' '
-	used=$(du -sm "$LIMA_HOME/agbranch-two" | cut -f1) &&
-	echo "# a second session: $used MB" &&
-	test "$used" -lt 500
+	printf "two\ntwo\n" >expected && test_cmp expected out &&
+	git agbranch ssh two -- printenv AGBRANCH_SESSION COMPOSE_PROJECT_NAME >out &&
+	printf "two\nagbranch-two\n" >expected && test_cmp expected out
 '
 
 test_expect_success 'names are resolved in a session that was restored' '
@@ -163,9 +160,11 @@ test_expect_success 'kill: the machine is off at once, the session stays' '
 test_expect_success 'an instance folder that somebody removed: doctor names it, repair converges' '
 	rm -rf "$LIMA_HOME/agbranch-two" &&
 	expect_code 1 git agbranch doctor --json &&
-	git agbranch repair two --json >out &&
-	git agbranch repair two --json >again &&
-	git agbranch close --discard --yes two &&
+	for round in 1 2; do
+		expect_code 3 git agbranch repair two --json && json_is .action blocked &&
+		json_is .detail "its guest is lost; end it: git agbranch close two --discard" || return 1
+	done &&
+	expect_code 0 git agbranch close --discard --yes two &&
 	git agbranch ps --json >out && json_is "[.[].name] | join(\",\")" one &&
 	test ! -e "$LIMA_HOME/_agbranch/sessions/agbranch-two.json"
 '
@@ -193,7 +192,7 @@ test_expect_success 'close: the machine is gone, no process, no file, no image b
 	! pgrep -u "$(id -u)" -f "$LIMA_HOME/agbranch-one/" &&
 	test "$(images | wc -l)" = 1 &&
 	git rev-parse -q --verify refs/heads/agbranch/one &&
-	git agbranch doctor --json >out && json_is "[.messages[] | tostring | select(test(\"orphaned\"))] | length" 0
+	{ git agbranch doctor --json >out || :; } && json_is "[.messages[] | tostring | select(test(\"orphaned\"))] | length" 0
 '
 
 test_done

@@ -1,12 +1,8 @@
 #!/bin/sh
-test_description='Lima: a warm start against a cold one, what makes it cold, stop and start'
+test_description='Lima: a warm start and a cold one, what makes it cold, stop and start'
 . ./t/lib/test-lib.sh
 . "$TEST_TOP/t/lib/lima.sh"
 lima_machine
-
-ms () {
-	date +%s%3N
-}
 
 test_expect_success 'set up' '
 	make_repo repo &&
@@ -14,30 +10,20 @@ test_expect_success 'set up' '
 	json_is .warm true
 '
 
-test_expect_success 'a warm session: open to first command' '
+test_expect_success 'a warm session, and how long its phases take' '
 	cd repo &&
-	begin=$(ms) &&
 	git agbranch open hot --json >out &&
-	git agbranch run hot -- true &&
-	warm=$(($(ms) - begin)) && echo "$warm" >../warm.ms &&
 	jq -r ".phases[] | \"# \(.name): \(.ms | floor) ms\"" out &&
-	echo "# warm: $warm ms" &&
+	git agbranch run hot -- true &&
 	git agbranch show hot --json >out && json_is .runtime.vm.cold_start null
 '
 
 test_expect_success 'another size starts cold, and says why' '
-	begin=$(ms) &&
 	git agbranch open cold --memory 900M --json >out &&
-	git agbranch run cold -- true &&
-	cold=$(($(ms) - begin)) && echo "$cold" >../cold.ms &&
 	jq -r ".phases[] | \"# \(.name): \(.ms | floor) ms\"" out &&
-	echo "# cold: $cold ms" &&
+	git agbranch run cold -- true &&
 	git agbranch show cold --json >out &&
 	json_is .runtime.vm.cold_start "the machine is not of the base'\''s size (cpus, memory, disk)"
-'
-
-test_expect_success 'warm is at least seven times faster' '
-	test $(($(cat ../warm.ms) * 7)) -le "$(cat ../cold.ms)"
 '
 
 test_expect_success 'a cold one has an identity of its own as well' '
