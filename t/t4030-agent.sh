@@ -129,6 +129,14 @@ test_expect_success 'after stop and start the agent comes back only when asked f
 	git agbranch agent stop one
 '
 
+test_expect_success 'agbranch.resumeAgent is always asking for it, also where a command starts the session' '
+	git config agbranch.resumeAgent true &&
+	git agbranch stop one && expect_code 0 git agbranch start --json one && json_is .agent_resumed true &&
+	git agbranch stop one && expect_code 0 git agbranch run one -- true && window_state "agent 0" &&
+	git config --unset agbranch.resumeAgent &&
+	git agbranch stop one && expect_code 0 git agbranch run one -- true && ! window_state "agent 0" && window_state "shell 0"
+'
+
 test_expect_success 'neither does an agent that open started get its prompt again; a missing variable is a note' '
 	cp -RL "$AGB_BUILD/share/git-agbranch/lima" assets &&
 	{ echo "mkdir -p ~/.local/bin; for a in claude aider; do" &&
