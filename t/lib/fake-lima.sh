@@ -8,7 +8,9 @@ mkdir -p "$bin"
 git config --global agbranch.runtime lima
 git config --global agbranch.memory 1GiB
 PATH=$bin:$PATH
-export FAKE FAKE_VERSION LIMA_HOME
+# The process of each machine that "runs" is this script.
+FAKE_PID=$$
+export FAKE FAKE_VERSION FAKE_PID LIMA_HOME
 
 cat >"$TEST_TMP/limactl" <<'END'
 #!/bin/sh
@@ -41,7 +43,8 @@ create)
 	: >"$LIMA_HOME/$name/lima.yaml"
 	qemu-img create -q -f qcow2 "$LIMA_HOME/$name/disk" 64M 2>/dev/null || : >"$LIMA_HOME/$name/disk"
 	;;
-start) for name; do :; done; : >"$LIMA_HOME/$name/ssh.config" ;;
+start) for name; do :; done; : >"$LIMA_HOME/$name/ssh.config"; echo "$FAKE_PID" >"$LIMA_HOME/$name/ha.pid" ;;
+stop) for name; do :; done; rm -f "$LIMA_HOME/$name/ha.pid" ;;
 delete) rm -rf "$LIMA_HOME/$3" ;;
 clone) cp -R "$LIMA_HOME/$2" "$LIMA_HOME/$3" ;;
 rename) mv "$LIMA_HOME/$2" "$LIMA_HOME/$3" ;;
