@@ -425,9 +425,12 @@ agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec
   /* The connection that Lima keeps is used when it is there; we never leave one behind. */
   add_words (argv, "-o", "ControlMaster=no", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10",
              "-E", log, NULL);
+  /* The open connection was made without the agent, and passes no variables on that it was not made to
+   * pass (ssh(1) asks its master): this one is made for them. */
+  if (spec->forward_ssh_agent || has_variables (spec))
+    add_words (argv, "-o", "ControlPath=none", NULL);
   if (spec->forward_ssh_agent)
-    /* The open connection was made without the agent: this one is made for it. */
-    add_words (argv, "-o", "ControlPath=none", "-A", NULL);
+    add_words (argv, "-A", NULL);
   if (has_variables (spec))
     add_words (argv, "-o", "SendEnv=" VARIABLES, NULL);
   if (spec->tty)
