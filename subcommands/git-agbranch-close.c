@@ -80,6 +80,7 @@ print_closed (const AgbContext *ctx, const AgbSession *session, gboolean discard
       agb_json_add_string (object, "new_oid", outcome->sync.new_oid);
       agb_json_add_string (object, "staged_path", outcome->sync.staged_path);
     }
+  agb_json_add_phases (object, ctx->progress);
   agb_print_json (object, FALSE);
 }
 

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/main.h"
 #include "core/output.h"
+#include "core/progress.h"
 #include "core/time.h"
 #include "session/enter.h"
 #include "session/variables.h"
@@ -46,7 +47,7 @@ add_output (cJSON *object, const char *key, const GString *text)
 }
 
 static void
-print_collected (const AgbCollected *collected, int status)
+print_collected (const AgbCollected *collected, int status, AgbProgress *phases)
 {
   const AgbChildResult *output = &collected->output;
   g_autoptr (cJSON) object = cJSON_CreateObject ();
@@ -60,6 +61,7 @@ print_collected (const AgbCollected *collected, int status)
     cJSON_AddNullToObject (object, "signal");
   cJSON_AddNumberToObject (object, "duration_ms", (double)collected->duration_ms);
   cJSON_AddBoolToObject (object, "timed_out", collected->timed_out);
+  agb_json_add_phases (object, phases);
   agb_print_json (object, FALSE);
 }
 
@@ -75,6 +77,9 @@ run_in_guest (AgbContext *ctx, const RunOptions *options, GError **error)
   g_auto (GStrv) env = agb_variables (NULL, &variables, error);
   if (env == NULL)
     return FALSE;
+  /* Its own, and quiet: what a command prints is all that is seen of run. */
+  g_autoptr (AgbProgress) phases = agb_progress_new (AGB_PROGRESS_QUIET);
+  agb_progress_phase (phases, "reaching the guest");
   g_autoptr (AgbEntered) entered = agb_enter_open (ctx->session, ctx->progress, error);
   if (entered == NULL || (options->forward_agent && !agb_enter_check_ssh (entered, error)))
     return FALSE;
@@ -84,6 +89,7 @@ run_in_guest (AgbContext *ctx, const RunOptions *options, GError **error)
   g_autoptr (AgbGuestProcess) process = agb_enter_exec (entered, &spec, error);
   if (process == NULL)
     return FALSE;
+  agb_progress_phase (phases, "running the command");
   if (!ctx->json)
     return agb_guest_relay (process, timeout_ms, &ctx->exit_status, error);
 
@@ -91,7 +97,8 @@ run_in_guest (AgbContext *ctx, const RunOptions *options, GError **error)
   if (!agb_enter_collect (process, JSON_OUTPUT_LIMIT, timeout_ms, &collected, error))
     return FALSE;
   ctx->exit_status = collected.timed_out ? AGB_ERROR_TIMEOUT : collected.output.status;
-  print_collected (&collected, ctx->exit_status);
+  agb_progress_phase (phases, NULL);
+  print_collected (&collected, ctx->exit_status, phases);
   return TRUE;
 }
 

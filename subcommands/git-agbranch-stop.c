@@ -17,6 +17,7 @@ print_stopped (AgbContext *ctx, const AgbSession *session)
   agb_json_add_string (object, "session", session->name);
   agb_json_add_string (object, "vm_name", session->vm_name);
   agb_json_add_string (object, "lifecycle_state", session->lifecycle_state);
+  agb_json_add_phases (object, ctx->progress);
   agb_print_json (object, FALSE);
 }
 

@@ -197,22 +197,6 @@ agb_json_add_opened (cJSON *object, const AgbOpenResult *result)
   agb_runtime_script_json (object, &result->script);
 }
 
-static void
-add_phase (const char *phase, double ms, gpointer data)
-{
-  cJSON *object = cJSON_CreateObject ();
-
-  agb_json_add_string (object, "name", phase);
-  cJSON_AddNumberToObject (object, "ms", ms);
-  cJSON_AddItemToArray (data, object);
-}
-
-void
-agb_json_add_phases (cJSON *object, AgbProgress *progress)
-{
-  agb_progress_foreach (progress, add_phase, cJSON_AddArrayToObject (object, "phases"));
-}
-
 gboolean
 agb_open_attach (const AgbContext *ctx, const AgbOpenOptions *options, const AgbSession *session,
                  GError **error)

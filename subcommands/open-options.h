@@ -39,9 +39,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbOpenOptions, agb_open_options_clear)
 /* imported_provider_files and runtime_script in the JSON of a verb. */
 void agb_json_add_opened (cJSON *object, const AgbOpenResult *result);
 
-/* "phases" in the JSON of a verb: [{"name":…,"ms":…}]. */
-void agb_json_add_phases (cJSON *object, AgbProgress *progress);
-
 /* On a terminal, with an agent, and unless OPTIONS or --json say otherwise: become `git agbranch
  * attach`.  Comes back when it is not wanted. */
 gboolean agb_open_attach (const AgbContext *ctx, const AgbOpenOptions *options,

@@ -30,6 +30,19 @@ test_expect_success 'a repeat is no error, and says the same' '
 	test "$(row last_stopped_at)" = "$stopped_at"
 '
 
+test_expect_success 'phases: in the JSON of stop and run, and each with its own time in a profile' '
+	expect_code 0 git agbranch start one &&
+	expect_code 0 env AGBRANCH_PROFILE=1 git agbranch run --json one -- sleep 0.2 &&
+	json_is "[.phases[].name] | join (\",\")" "reaching the guest,running the command" &&
+	json_is ".phases[1].ms >= 200" true &&
+	sed -n "s/.*profile: \(.*\) [0-9.]* ms\$/\1/p" err >named &&
+	printf "%s\n" "reaching the guest" "running the command" >expected && test_cmp expected named &&
+	took=$(sed -n "s/.*profile: running the command \([0-9]*\).*/\1/p" err) && test "$took" -ge 200 &&
+	expect_code 0 env AGBRANCH_PROFILE=1 git agbranch stop --json one &&
+	json_is "[.phases[].name] | join (\",\")" "stopping the guest" &&
+	took=$(sed -n "s/.*profile: stopping the guest \([0-9.]*\) ms/\1/p" err) && test "$took" != 0.0
+'
+
 test_expect_success 'start brings it back, with the shell window' '
 	expect_code 0 git agbranch start --json one &&
 	json_is .session one && json_is .vm_name agbranch-one && json_is .lifecycle_state running &&

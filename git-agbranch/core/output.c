@@ -34,6 +34,22 @@ agb_print_json (const cJSON *value, gboolean one_line)
     fflush (stdout);
 }
 
+static void
+add_phase (const char *phase, double ms, gpointer data)
+{
+  cJSON *object = cJSON_CreateObject ();
+
+  agb_json_add_string (object, "name", phase);
+  cJSON_AddNumberToObject (object, "ms", ms);
+  cJSON_AddItemToArray (data, object);
+}
+
+void
+agb_json_add_phases (cJSON *object, AgbProgress *progress)
+{
+  agb_progress_foreach (progress, add_phase, cJSON_AddArrayToObject (object, "phases"));
+}
+
 void
 agb_print (const char *format, ...)
 {

@@ -4,9 +4,13 @@
 #include <glib.h>
 
 #include "core/json.h"
+#include "core/progress.h"
 
 /* One JSON value on stdout and a newline; a stream of events uses ONE_LINE. */
 void agb_print_json (const cJSON *value, gboolean one_line);
+
+/* "phases" in the JSON of a verb: [{"name":…,"ms":…}], those of PROGRESS so far. */
+void agb_json_add_phases (cJSON *object, AgbProgress *progress);
 
 /* printf to stdout; the text is ours, every guest string in it has gone through agb_escape. */
 void agb_print (const char *format, ...) G_GNUC_PRINTF (1, 2);

@@ -71,7 +71,7 @@ end_phase (AgbProgress *progress)
   wipe_line (progress);
   if (progress->style == AGB_PROGRESS_BAR && phase->usec >= QUICK_PHASE_USEC)
     fprintf (stderr, "%-46s %7.1fs\n", phase->name, (double)phase->usec / G_USEC_PER_SEC);
-  agb_profile (phase->name);
+  agb_profile (phase->name, phase->usec);
 }
 
 void

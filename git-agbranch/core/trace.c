@@ -71,17 +71,10 @@ agb_trace_child_end (const char *program, int status, gint64 usec)
 }
 
 void
-agb_profile (const char *phase)
+agb_profile (const char *phase, gint64 usec)
 {
-  static gint64 last;
-  const char *value = g_getenv ("AGBRANCH_PROFILE");
-  gint64 now = g_get_monotonic_time ();
-
-  if (value != NULL && g_str_equal (value, "1"))
-    {
-      g_autofree char *line = g_strdup_printf ("profile: %s %.1f ms", phase,
-                                               last != 0 ? (double)(now - last) / 1000 : 0);
-      write_line (STDERR_FILENO, line);
-    }
-  last = now;
+  if (g_strcmp0 (g_getenv ("AGBRANCH_PROFILE"), "1") != 0)
+    return;
+  g_autofree char *line = g_strdup_printf ("profile: %s %.1f ms", phase, (double)usec / 1000);
+  write_line (STDERR_FILENO, line);
 }

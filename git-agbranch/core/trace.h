@@ -8,5 +8,5 @@ void agb_trace (const char *format, ...) G_GNUC_PRINTF (1, 2);
 void agb_trace_child (const char *const *argv, const char *cwd);
 void agb_trace_child_end (const char *program, int status, gint64 usec);
 
-/* AGBRANCH_PROFILE=1: the time since the last call, named, on stderr as well. */
-void agb_profile (const char *phase);
+/* AGBRANCH_PROFILE=1: that PHASE took USEC, on stderr as well. */
+void agb_profile (const char *phase, gint64 usec);
