@@ -106,15 +106,33 @@ add_variables (char ***envp, const AgbExecSpec *spec, GError **error)
   return TRUE;
 }
 
+#define PROFILES "for f in /etc/profile ~/.profile; do test ! -r $f || . $f; done"
+
+/* The login environment.  What the profiles set is kept in a file until one of them, or a folder that they
+ * look for, is newer: without KVM they are most of what a short command takes.  They are read for that file
+ * in an environment of their own, so that nothing of one command is kept for the next. */
+#define LOGIN_ENVIRONMENT                                                                        \
+  "l=~/.agbranch/login; k=; test ! -r $l || k=1; "                                               \
+  "for f in /etc/environment /etc/profile /etc/profile.d /etc/profile.d/* ~/.profile ~/.bashrc " \
+  "~/bin ~/.local/bin; do test ! $f -nt $l || k=; done; "                                        \
+  "if test -n \"$k\"; then . $l; else "                                                          \
+  "(umask 077; env -i HOME=\"$HOME\" USER=\"$USER\" LOGNAME=\"$LOGNAME\" SHELL=\"$SHELL\" "      \
+  "PATH=\"$PATH\" sh -c '{ " PROFILES                                                            \
+  "; } </dev/null >/dev/null 2>&1; unset PWD OLDPWD; export -p' "                                \
+  ">$l.$$ && mv $l.$$ $l) 2>/dev/null; { " PROFILES                                              \
+  "; } </dev/null >/dev/null 2>&1; fi; unset l k f; "
+
 /* What the guest's shell is given: sshd takes one string, so every word is quoted.  The login
  * environment comes first; the shell stays (its traps let it outlive what ends the command, so that a
  * command that a signal ends still has a status; what the shell says about that is dropped). */
 static char *
 remote_command (const AgbExecSpec *spec, const char *folder, const char *token)
 {
-  GString *text = g_string_new ("trap : HUP INT QUIT TERM USR1 USR2; "
-                                "for f in /etc/profile ~/.profile; do "
-                                "test ! -r $f || . $f </dev/null >/dev/null 2>&1; done; ");
+  GString *text = g_string_new ("trap : HUP INT QUIT TERM USR1 USR2; ");
+
+  /* On a terminal profiles may look at it. */
+  g_string_append (text, spec->tty ? "{ " PROFILES "; } </dev/null >/dev/null 2>&1; "
+                                   : LOGIN_ENVIRONMENT);
 
   if (folder != NULL)
     {
@@ -126,16 +144,17 @@ remote_command (const AgbExecSpec *spec, const char *folder, const char *token)
     g_string_append (text,
                      "test -n \"$" VARIABLES "\" || { echo 'agbranch: sshd in the guest takes "
                      "no variables (AcceptEnv LC_*)' >&2; exit 255; }; ");
-  g_string_append_printf (text, "exec 3>&2 2>/dev/null; env AGBRANCH_EXEC=%s", token);
+  /* exec: a word of the user's is never a builtin of this shell. */
+  g_string_append_printf (text,
+                          "exec 3>&2 2>/dev/null; (AGBRANCH_EXEC=%s; export AGBRANCH_EXEC; "
+                          "exec 2>&3 3>&-; exec",
+                          token);
   /* Not by this shell: it may be bash, to which some names are read-only (UID). */
   if (has_variables (spec))
     g_string_append (text, " sh -c 'eval \"$" VARIABLES "\"; unset " VARIABLES "; exec \"$@\"' sh");
-  /* A program whose name has '=' in it would be taken for a variable. */
-  else if (strchr (spec->argv[0], '=') != NULL)
-    g_string_append (text, " sh -c 'exec \"$@\"' sh");
   for (const char *const *arg = spec->argv; *arg != NULL; arg++)
     append_quoted (text, *arg);
-  g_string_append (text, " 2>&3 3>&-; exit $?");
+  g_string_append (text, "); exit $?");
   return g_string_free (text, FALSE);
 }
 
