@@ -93,7 +93,18 @@ test_memory (void)
   g_assert_true (g_str_has_prefix (hint, "what fits: --memory "));
 }
 
-static const AgbFinding *
+static void
+finding_free (gpointer data)
+{
+  AgbFinding *finding = data;
+
+  g_free (finding->check);
+  g_free (finding->message);
+  g_free (finding->fix);
+  g_free (finding);
+}
+
+static AgbFindingLevel
 look_at_macos (const char *version)
 {
   g_autofree char *folder = g_dir_make_tmp ("agbt-host.XXXXXX", NULL);
@@ -105,16 +116,18 @@ look_at_macos (const char *version)
   AgbDoctor *doctor = g_new0 (AgbDoctor, 1);
 
   g_assert_nonnull (program);
-  doctor->findings = g_ptr_array_new ();
+  doctor->findings = g_ptr_array_new_with_free_func (finding_free);
   g_setenv ("PATH", with, TRUE);
   agb_doctor_check_macos (doctor);
   g_setenv ("PATH", path, TRUE);
   agb_remove_tree (folder, NULL);
   g_assert_cmpuint (doctor->findings->len, ==, 1);
   const AgbFinding *finding = doctor->findings->pdata[0];
+  AgbFindingLevel level = finding->level;
+  g_assert_cmpstr (finding->check, ==, "macos");
   g_ptr_array_unref (doctor->findings);
   g_free (doctor);
-  return finding;
+  return level;
 }
 
 static void
@@ -130,11 +143,7 @@ test_macos (void)
                 { "''", AGB_FINDING_PROBLEM } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
-    {
-      const AgbFinding *finding = look_at_macos (cases[i].version);
-      g_assert_cmpint (finding->level, ==, cases[i].level);
-      g_assert_cmpstr (finding->check, ==, "macos");
-    }
+    g_assert_cmpint (look_at_macos (cases[i].version), ==, cases[i].level);
 }
 
 int
