@@ -119,9 +119,10 @@ test_expect_success SMALL_DISK 'the disk is full while cloning: exit 6 that says
 test_expect_success 'a machine whose disk is full inside: commands fail, the session is saved and closed' '
 	git agbranch open brim -q &&
 	agent_commit brim file before &&
-	git agbranch run brim -- sh -c "fallocate -l \$(df -B1 --output=avail / | tail -n 1) ~/fill" &&
+	git agbranch run brim -- sh -c "fallocate -l \$((\$(df -B1 --output=avail / | tail -n 1) - 16777216)) ~/fill" &&
 	test_must_fail git agbranch run brim -- sh -c "cat /dev/zero >~/fill.rest" &&
 	test_must_fail git agbranch run brim -- sh -c "echo x >more && sync" 2>err &&
+	git agbranch run brim -- rm -f more &&
 	expect_code 0 git agbranch sync brim -q &&
 	test "$(git show agbranch/brim:file | tail -n 1)" = before &&
 	git agbranch stop brim -q && git agbranch start brim -q &&
