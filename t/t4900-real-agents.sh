@@ -65,6 +65,20 @@ says () {
 	git agbranch logs --source guest "$1" >said && grep -q -- "$2" said
 }
 
+# A terminal with us at it.
+term () {
+	tmux -S "$TEST_TMP/term" "$@"
+}
+
+term_has () {
+	term capture-pane -p >screen && grep -q -- "$1" screen
+}
+
+# top_shows PATTERN: on the screen of top.
+top_shows () {
+	tmux -S "$TEST_TMP/tmux" capture-pane -p -t top >screen && grep "$1" screen
+}
+
 # window_has SESSION TEXT: on the agent's screen.
 window_has () {
 	git agbranch run "$1" -- tmux -S "/home/agent/.agbranch/tmux/$1.sock" capture-pane -p -t "=$1:=agent" >screen &&
@@ -95,11 +109,8 @@ test_expect_success CLAUDE 'claude: logs, show, ps and top tell of it' '
 	expect_code 0 git agbranch show one --json && json_is .agent.provider claude-code &&
 	json_is .runtime.guest.agent_window.state live &&
 	tmux -S "$TEST_TMP/tmux" -f /dev/null new-session -d -s top -x 80 -y 24 "git agbranch top" &&
-	shown () {
-		tmux -S "$TEST_TMP/tmux" capture-pane -p -t top >screen && grep "$1" screen
-	} &&
-	wait_until 30 shown "^>one  *running .*claude"; code=$?
-	tmux -S "$TEST_TMP/tmux" kill-server && test $code = 0
+	test_when_finished "tmux -S \"\$TEST_TMP/tmux\" kill-server" &&
+	wait_until 30 top_shows "^>one  *running .*claude"
 '
 
 test_expect_success CLAUDE 'claude: stop ends the program; the commits stay' '
@@ -141,8 +152,7 @@ test_expect_success CLAUDE 'claude: launch, in a session without a repository' '
 
 test_expect_success CLAUDE 'claude: on a terminal open attaches; what is typed there is done; Ctrl-B d leaves it at work' '
 	git branch -D -q agbranch/one &&
-	term () { tmux -S "$TEST_TMP/term" "$@"; } &&
-	term_has () { term capture-pane -p >screen && grep -q -- "$1" screen; } &&
+	test_when_finished "term kill-server" &&
 	term -f /dev/null new-session -d -x 100 -y 36 "git agbranch open seen -q --network none --agent claude \
 		--env ANTHROPIC_BASE_URL=$URL --env ANTHROPIC_API_KEY=placeholder-key-of-a-test; echo left with \$?; exec cat" &&
 	wait_until $PATIENCE term_has "bypass permissions on" &&
@@ -152,8 +162,7 @@ test_expect_success CLAUDE 'claude: on a terminal open attaches; what is typed t
 	term send-keys C-b d && wait_until 30 term_has "left with 0" &&
 	expect_code 0 git agbranch attach seen --json && json_is .target agent &&
 	reviewed seen &&
-	git agbranch close seen --discard --yes -q; code=$?
-	term kill-server; test $code = 0
+	git agbranch close seen --discard --yes -q
 '
 
 test_expect_success CLAUDE 'claude: without a window and without a key it says so, and the status is not 0' '
