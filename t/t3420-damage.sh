@@ -9,11 +9,7 @@ drop_log () {
 }
 
 test_expect_success 'set up' '
-	make_repo repo &&
-	cd repo &&
-	git agbranch open one -q &&
-	agent_commit one file text &&
-	git agbranch sync one -q &&
+	in_synced_repo &&
 	catalog=$AGBRANCH_STATE_ROOT/state.db
 '
 

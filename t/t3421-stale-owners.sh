@@ -4,11 +4,7 @@ test_description='locks, pid files and journals of processes that are not there 
 . "$TEST_TOP/t/lib/damage.sh"
 
 test_expect_success 'set up' '
-	make_repo repo &&
-	cd repo &&
-	git agbranch open one -q &&
-	agent_commit one file text &&
-	git agbranch sync one -q
+	in_synced_repo
 '
 
 # A process of this boot that lives and is not ours: the shell itself, with a wrong start time.

@@ -4,11 +4,7 @@ test_description='a clock that is set back, or was ahead'
 . "$TEST_TOP/t/lib/damage.sh"
 
 test_expect_success 'set up' '
-	make_repo repo &&
-	cd repo &&
-	git agbranch open one -q &&
-	agent_commit one file text &&
-	git agbranch sync one -q
+	in_synced_repo
 '
 
 faketime=

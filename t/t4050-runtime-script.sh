@@ -4,6 +4,7 @@ test_description='runtime script: .agbranch/runtime.sh of the base, allowed once
 
 requires tmux
 . "$TEST_TOP/t/lib/runtime-script.sh"
+. "$TEST_TOP/t/lib/questions.sh"
 
 test_expect_success 'set up' '
 	make_repo repo &&
@@ -125,24 +126,13 @@ test_expect_success 'a sandbox session has no base and no script' '
 	close_all b
 '
 
-# On a terminal of 80 by 24.
-TMUX_SOCKET=$AGBRANCH_STATE_ROOT.tmux
-screen_has () {
-	tmux -S "$TMUX_SOCKET" capture-pane -J -p -t "$1" >screen && grep -q -- "$2" screen
-}
-on_terminal () {
-	terminal=$1
-	shift
-	tmux -S "$TMUX_SOCKET" -f /dev/null new-session -d -s "$terminal" -x 80 -y 24 "$*; echo status \$? end; exec cat"
-}
-
 test_expect_success 'a terminal asks: name, size, hash, how to read it; no is no' '
 	make_repo asks && script_commit asks "export MARKER=asked" &&
 	on_terminal no "git -C asks agbranch open a -d -- sh -c \"\\\$CODE\"" &&
 	wait_until 30 screen_has no "allow this content, now and in future? .y/N." &&
 	grep "^.agbranch/runtime.sh would run in the guest before the agent: 20 bytes" screen && grep "$digest" screen &&
 	read_it=$(sed -n "s/^  read it: //p" screen) && eval "$read_it" >read && test_cmp asks/.agbranch/runtime.sh read &&
-	tmux -S "$TMUX_SOCKET" send-keys -t no n Enter &&
+	answer no n &&
 	wait_until 30 screen_has no "status 0 end" && grep "runtime.sh was not run" screen &&
 	! git -C asks config agbranch.allowedScript &&
 	git agbranch show a --json >out && json_is .runtime_script.state not_allowed &&
@@ -152,7 +142,7 @@ test_expect_success 'a terminal asks: name, size, hash, how to read it; no is no
 test_expect_success 'yes is remembered for that content, and asked no more' '
 	on_terminal yes "git -C asks agbranch open a -d -- sh -c \"echo marker=\\\$MARKER; cat\"" &&
 	wait_until 30 screen_has yes "now and in future? .y/N." &&
-	tmux -S "$TMUX_SOCKET" send-keys -t yes y Enter &&
+	answer yes y &&
 	wait_until 30 screen_has yes "status 0 end" &&
 	test "$(git -C asks config --local agbranch.allowedScript)" = "$digest" &&
 	git agbranch logs a --json >out && json_is "[.[] | select(.kind | startswith(\"script_\"))] | last | .kind" script_ran &&

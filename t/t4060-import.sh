@@ -1,6 +1,7 @@
 #!/bin/sh
 test_description='settings of agents on the host: asked for, imported by name, listed; variables from files'
 . ./t/lib/test-lib.sh
+. "$TEST_TOP/t/lib/questions.sh"
 
 requires tmux
 
@@ -117,19 +118,6 @@ test_expect_success 'variables that are not there, files that cannot be, bad nam
 	expect_code 1 git agbranch shell one --forward-ssh-agent && grep "has no ssh" err &&
 	done_with one
 '
-
-TMUX_SOCKET=$AGBRANCH_STATE_ROOT.tmux
-screen_has () {
-	tmux -S "$TMUX_SOCKET" capture-pane -J -p -t "$1" >screen && grep -q -- "$2" screen
-}
-on_terminal () {
-	terminal=$1
-	shift
-	tmux -S "$TMUX_SOCKET" -f /dev/null new-session -d -s "$terminal" -x 80 -y 24 "$*; echo status \$? end; exec cat"
-}
-answer () {
-	tmux -S "$TMUX_SOCKET" send-keys -t "$1" "$2" Enter
-}
 
 test_expect_success 'a terminal asks about settings, not about tokens; yes imports them' '
 	for verb in open launch; do

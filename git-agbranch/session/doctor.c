@@ -92,14 +92,22 @@ find_provider_paths (AgbDoctor *doctor)
 }
 
 AgbDoctor *
-agb_doctor_run (AgbProgress *progress)
+agb_doctor_new (void)
 {
   AgbDoctor *doctor = g_new0 (AgbDoctor, 1);
-  g_autoptr (GError) error = NULL;
-  struct utsname host;
 
   doctor->findings = g_ptr_array_new_with_free_func (finding_free);
   doctor->provider_paths = g_ptr_array_new_with_free_func (g_free);
+  return doctor;
+}
+
+AgbDoctor *
+agb_doctor_run (AgbProgress *progress)
+{
+  AgbDoctor *doctor = agb_doctor_new ();
+  g_autoptr (GError) error = NULL;
+  struct utsname host;
+
   doctor->state_root = agb_state_root ();
   uname (&host);
   doctor->platform = g_strdup (g_str_equal (host.sysname, "Darwin") ? "macos" : "linux");

@@ -29,6 +29,8 @@ typedef struct {
   cJSON *prepared_base;      /* NULL: none is needed, or none was asked for */
 } AgbDoctor;
 
+/* Without findings, for single checks; the caller frees. */
+AgbDoctor *agb_doctor_new (void);
 /* Run every check.  Never fails: what cannot be checked is a finding.  The caller frees. */
 AgbDoctor *agb_doctor_run (AgbProgress *progress);
 void agb_doctor_free (AgbDoctor *doctor);

@@ -4,6 +4,15 @@ db () {
 	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "$@"
 }
 
+# in_synced_repo: in a repository with session one, whose commit is on the review branch.
+in_synced_repo () {
+	make_repo repo &&
+	cd repo &&
+	git agbranch open one -q &&
+	agent_commit one file text &&
+	git agbranch sync one -q
+}
+
 # repaired SESSION ACTION: `repair --all` did that for the session, a second one does nothing, doctor is
 # content, and the session works.
 repaired () {

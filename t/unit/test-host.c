@@ -93,17 +93,6 @@ test_memory (void)
   g_assert_true (g_str_has_prefix (hint, "what fits: --memory "));
 }
 
-static void
-finding_free (gpointer data)
-{
-  AgbFinding *finding = data;
-
-  g_free (finding->check);
-  g_free (finding->message);
-  g_free (finding->fix);
-  g_free (finding);
-}
-
 static AgbFindingLevel
 look_at_macos (const char *version)
 {
@@ -113,21 +102,17 @@ look_at_macos (const char *version)
   g_autofree char *program = write_program (folder, "sw_vers", text);
   g_autofree char *path = g_strdup (g_getenv ("PATH"));
   g_autofree char *with = g_strconcat (folder, ":", path, NULL);
-  AgbDoctor *doctor = g_new0 (AgbDoctor, 1);
+  g_autoptr (AgbDoctor) doctor = agb_doctor_new ();
 
   g_assert_nonnull (program);
-  doctor->findings = g_ptr_array_new_with_free_func (finding_free);
   g_setenv ("PATH", with, TRUE);
   agb_doctor_check_macos (doctor);
   g_setenv ("PATH", path, TRUE);
   agb_remove_tree (folder, NULL);
   g_assert_cmpuint (doctor->findings->len, ==, 1);
   const AgbFinding *finding = doctor->findings->pdata[0];
-  AgbFindingLevel level = finding->level;
   g_assert_cmpstr (finding->check, ==, "macos");
-  g_ptr_array_unref (doctor->findings);
-  g_free (doctor);
-  return level;
+  return finding->level;
 }
 
 static void
