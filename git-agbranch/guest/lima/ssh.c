@@ -115,11 +115,11 @@ add_variables (char ***envp, const AgbExecSpec *spec, GError **error)
   "l=~/.agbranch/login; k=; test ! -r $l || k=1; "                                               \
   "for f in /etc/environment /etc/profile /etc/profile.d /etc/profile.d/* ~/.profile ~/.bashrc " \
   "~/bin ~/.local/bin; do test ! $f -nt $l || k=; done; "                                        \
-  "if test -n \"$k\"; then . $l; else "                                                          \
+  "if test -n \"$k\" || "                                                                        \
   "(umask 077; env -i HOME=\"$HOME\" USER=\"$USER\" LOGNAME=\"$LOGNAME\" SHELL=\"$SHELL\" "      \
   "PATH=\"$PATH\" sh -c '{ " PROFILES                                                            \
   "; } </dev/null >/dev/null 2>&1; unset PWD OLDPWD; export -p' "                                \
-  ">$l.$$ && mv $l.$$ $l) 2>/dev/null; { " PROFILES                                              \
+  ">$l.$$ && mv $l.$$ $l) 2>/dev/null; then . $l; else { " PROFILES                              \
   "; } </dev/null >/dev/null 2>&1; fi; unset l k f; "
 
 /* What the guest's shell is given: sshd takes one string, so every word is quoted.  The login
