@@ -149,12 +149,13 @@ test_expect_success 'what runs inside is the first to go when memory runs out' '
 	test "$(cat out)" = 500
 '
 
-# processes_in NAMESPACE: pid and start time of each process in it.  The kernel gives the number of a
-# namespace that is gone to the next one, maybe of another test, so the number alone says nothing.
+# processes_in NAMESPACE: pid and start time of each process that lives in it; one that has ended and
+# waits for its parent is none.  The kernel gives the number of a namespace that is gone to the next
+# one, maybe of another test, so the number alone says nothing.
 processes_in () {
 	for process in /proc/[0-9]*; do
 		test "$(readlink "$process/ns/pid" 2>/dev/null)" = "$1" || continue
-		sed "s/.*) //" "$process/stat" 2>/dev/null | awk -v pid="${process#/proc/}" "{ print pid, \$20 }"
+		sed "s/.*) //" "$process/stat" 2>/dev/null | awk -v pid="${process#/proc/}" "\$1 !~ /[ZX]/ { print pid, \$20 }"
 	done
 }
 
