@@ -65,8 +65,9 @@ test_expect_success 'a main page and a page a verb are built' '
 		say "# the manual is not built here"
 		return 0
 	fi &&
-	for page in man1/git-agbranch.1 man1/git-agbranch-help.1; do
-		test -s "$AGB_BUILD/share/man/$page" || return 1
+	for page in man1/git-agbranch.1 man5/agbranch-formats.5 man7/agbranch-security.7 man7/agbranchtutorial.7 \
+		$(sed -n "s/^AGB_VERB *(\"[a-z-]*\", *\"\([a-z-]*\)\".*/man1\/git-agbranch-\1.1/p" "$TEST_TOP/subcommands/verbs.def"); do
+		test -s "$AGB_BUILD/share/man/$page" || fail "no $page" || return 1
 	done &&
 	grep -q "git.*agbranch.*help" "$AGB_BUILD/share/man/man1/git-agbranch.1"
 '

@@ -18,7 +18,9 @@ test_expect_success 'install into DESTDIR with a space in its name' '
 	test "$(readlink "dest dir/usr/local/bin/agbranch")" = git-agbranch &&
 	test -x "dest dir/usr/local/libexec/git-agbranch/git-agbranch-help" &&
 	for file in man/man1/git-agbranch.1 bash-completion/completions/git-agbranch \
-		zsh/site-functions/_git-agbranch fish/vendor_completions.d/git-agbranch.fish; do
+		zsh/site-functions/_git-agbranch fish/vendor_completions.d/git-agbranch.fish \
+		git-agbranch/lima/safe-sync-linux.yaml git-agbranch/lima/safe-sync-macos.yaml \
+		git-agbranch/lima/provision/10-packages.sh git-agbranch/lima/guest/tmux.sh; do
 		test -s "dest dir/usr/local/share/$file" || fail "not installed: $file" || return 1
 	done
 '
@@ -48,6 +50,19 @@ test_expect_success 'every verb of the table is installed' '
 	while IFS="	" read -r verb summary; do
 		expect_code 129 moved/usr/local/bin/agbranch "$verb" -h || return 1
 	done <verbs
+'
+
+# The scripts of lima/ are what it has there, not what the checkout has.
+test_expect_success 'a session is made with the scripts that were installed' '
+	make_repo repo &&
+	(
+		PATH=$PWD/moved/usr/local/bin:$PATH && cd repo &&
+		git agbranch open one -q && expect_code 0 git agbranch run one -- pwd &&
+		expect_code 0 git agbranch close one --discard --yes -q &&
+		tmux=$OLDPWD/moved/usr/local/share/git-agbranch/lima/guest/tmux.sh &&
+		mv "$tmux" kept && ! git agbranch open one -q 2>err && grep "lima/guest/tmux.sh" err && mv kept "$tmux"
+	) &&
+	no_process_left
 '
 
 if command -v man >/dev/null; then

@@ -13,7 +13,7 @@ cat - "$AGB_BUILD/share/git-agbranch/lima/guest/tmux.sh" >assets/guest/tmux.sh <
 test -d ~/.local/bin || {
 	mkdir -p ~/.local/bin
 	for agent in claude codex gemini; do
-		printf '%s\n' '#!/bin/sh' 'echo "this is ${0##*/} in $PWD"' 'for arg; do echo "<$arg>"; done' 'exec cat' \
+		printf '%s\n' '#!/bin/sh' 'echo "this is ${0##*/} in $PWD $(git branch --show-current 2>/dev/null)"' 'for arg; do echo "<$arg>"; done' 'exec cat' \
 			>~/.local/bin/$agent
 		chmod +x ~/.local/bin/$agent
 	done
@@ -82,7 +82,8 @@ test_expect_success 'attach scratch; export scratch --from ~/sandbox/scratch --t
 test_expect_success 'a repo session: open --session feature-x --repo . --agent claude' '
 	cd ours/repo &&
 	expect_code 0 agbranch open --session feature-x --repo . --agent claude &&
-	wait_until 30 agent_says feature-x "this is claude in /home/agent/workspaces/feature-x/repo" &&
+	wait_until 30 agent_says feature-x "this is claude in /home/agent/workspaces/feature-x/repo agbranch/feature-x" &&
+	agent_says feature-x "^<--dangerously-skip-permissions>" &&
 	git rev-parse --verify -q refs/agbranch/sessions/feature-x/base &&
 	git rev-parse --verify -q refs/agbranch/sessions/feature-x/head &&
 	test_must_fail git rev-parse --verify -q refs/heads/agbranch/feature-x &&
@@ -93,7 +94,8 @@ test_expect_success 'a repo session: open --session feature-x --repo . --agent c
 test_expect_success 'a second open, and a remote URL, are exit 1; open --json has its keys' '
 	expect_code 1 agbranch open --session feature-x --repo . &&
 	expect_code 1 agbranch open --session other --repo https://example.com/x.git && grep "git clone" err &&
-	expect_code 0 agbranch open --session other --repo . --base HEAD~1 --json &&
+	expect_code 0 agbranch open --session other --repo . --base HEAD~1 --cpus 1 --memory 1GiB --disk 2 --json &&
+	test "$(row cpus,memory_bytes,disk_bytes other)" = "1|1073741824|2147483648" &&
 	json_is .session other && json_is .vm_name agbranch-other && json_is .lifecycle_state running &&
 	json_is .repo_host_path "$PWD" && json_is .repo_guest_path /home/agent/workspaces/other/repo
 '
@@ -102,7 +104,11 @@ test_expect_success 'agent start --provider, agent stop; a positional, or --sess
 	expect_code 0 agbranch agent start other --provider gemini --json &&
 	json_is .session other && json_is .provider gemini && json_is .agent_window agent &&
 	json_is .status started && json_is ".imported_provider_files | length" 0 &&
+	wait_until 30 agent_says other "^<--yolo>" &&
 	expect_code 0 agbranch agent stop --session other --json && json_is .status stopped &&
+	expect_code 0 agbranch agent start --session other --provider codex --json && json_is .provider codex &&
+	wait_until 30 agent_says other "^<--dangerously-bypass-approvals-and-sandbox>" &&
+	expect_code 0 agbranch agent stop other --json && json_is .status stopped &&
 	expect_code 1 agbranch agent stop --session other feature-x &&
 	grep "two sessions are named: .feature-x. and .other." err
 '
@@ -182,8 +188,11 @@ test_expect_success 'the words of states are those of 0.1' '
 	for word in pending clean blocked error discarded; do
 		jq -e --arg word "$word" ".items.properties.sync_state.enum | index (\$word)" "$schema/ps.schema.json" || return 1
 	done &&
-	for word in noop restart finish_destroy; do
+	for word in noop restart finish_destroy resumed rolled_back rebuilt blocked; do
 		grep -F "\"$word\"" "$schema/repair.schema.json" || return 1
+	done &&
+	for word in live dead missing unknown; do
+		jq -e --arg word "$word" "[.. | .state? | .enum? // empty] | flatten | index (\$word)" "$schema/show.schema.json" || return 1
 	done &&
 	agbranch show feature-x --json >out && json_is .sync_state blocked && json_is .repo_sync_mode git_native &&
 	json_is .runtime.guest.shell_window.state live && json_is .runtime.guest.agent_window.state missing
@@ -231,9 +240,9 @@ term () {
 term_has () {
 	term capture-pane -p >screen && grep -q -- "$1" screen
 }
-cleanup 'for terminal in 1 2; do term kill-server 2>/dev/null; done'
+cleanup 'for terminal in 1 2 3; do term kill-server 2>/dev/null; done'
 
-test_expect_success 'on a terminal --agent attaches at once, and -d does not' '
+test_expect_success 'on a terminal --agent attaches at once; -d and --json do not' '
 	terminal=1 &&
 	term -f /dev/null new-session -d -x 100 -y 30 "agbranch open --session seen --repo . --agent claude -q" &&
 	wait_until 30 term_has "this is claude" &&
@@ -247,7 +256,12 @@ test_expect_success 'on a terminal --agent attaches at once, and -d does not' '
 	wait_until 30 agent_says unseen "this is claude" &&
 	! term_has "this is claude" &&
 	term kill-server &&
-	agbranch close unseen --discard --yes -q
+	agbranch close unseen --discard --yes -q &&
+	terminal=3 &&
+	term -f /dev/null new-session -d -x 100 -y 30 "agbranch open --session object --repo . --agent claude -q --json; exec cat" &&
+	wait_until 30 term_has "\"lifecycle_state\": *\"running\"" && ! term_has "this is claude" &&
+	term kill-server &&
+	agbranch close object --discard --yes -q
 '
 
 test_done

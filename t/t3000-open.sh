@@ -36,8 +36,9 @@ test_expect_success 'open: JSON, row, refs; the host stays as it was' '
 		test "$(git symbolic-ref HEAD)" = refs/heads/main
 	) &&
 	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "SELECT session_mode, repo_sync_mode, lifecycle_state, sync_state,
-		review_branch, host_head_ref_at_open, host_dirty_at_open FROM sessions WHERE name = '\''one'\''" >row &&
-	echo "repo|git_native|running|pending|agbranch/one|refs/heads/main|0" >expected &&
+		review_branch, host_head_oid_at_open, host_head_ref_at_open, host_dirty_at_open
+		FROM sessions WHERE name = '\''one'\''" >row &&
+	echo "repo|git_native|running|pending|agbranch/one|$(git -C repo rev-parse HEAD)|refs/heads/main|0" >expected &&
 	test_cmp expected row
 '
 
@@ -123,7 +124,7 @@ test_expect_success '--base and --repo' '
 '
 
 test_expect_success '--repo with an address is exit 1 with the commands' '
-	for url in https://example.com/x.git git@example.com:x.git ssh://example.com/x; do
+	for url in https://example.com/x.git git://example.com/x.git git@example.com:x.git ssh://example.com/x; do
 		expect_code 1 git agbranch open --repo "$url" two &&
 		grep "hint: git clone $url <dir> && git agbranch open --repo <dir> two" err &&
 		grep "git agbranch open --clone $url two" err || return 1

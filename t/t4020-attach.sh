@@ -143,7 +143,12 @@ test_expect_success 'a stopped session is started first' '
 	git agbranch stop one &&
 	on_terminal git agbranch attach one &&
 	see "agent@" &&
-	type_in C-b d
+	type_in C-b d &&
+	git agbranch stop one &&
+	on_terminal git agbranch shell one &&
+	see "agent@" &&
+	expect_code 0 git agbranch show one --json && json_is .lifecycle_state running &&
+	type_in "exit 0" Enter
 '
 
 test_done

@@ -88,7 +88,8 @@ test_expect_success 'set up a program called claude in the guest' '
 	for arg; do echo "<$arg>"; done
 	exec cat
 	EOF
-	git agbranch run one -- sh -c "command -v claude"
+	git agbranch run one -- sh -c "command -v claude" >where &&
+	test "$(cat where)" = /home/agent/.local/bin/claude
 '
 
 test_expect_success 'the profile'\''s arguments, then ours, then the prompt' '

@@ -29,7 +29,7 @@ test_expect_success 'a verb with --json has a schema, and a schema has a verb' '
 '
 
 test_expect_success 'every verb that changes something has --json' '
-	for verb in agent close export gc kill launch migrate open repair rescue run start stop sync; do
+	for verb in agent base close export gc hooks kill launch migrate open repair rescue run start stop sync; do
 		test -f "$schemas/$verb.schema.json" || fail "$verb" || return 1
 	done
 '
@@ -107,7 +107,13 @@ test_expect_success 'an error with --json is one object, for every verb that nam
 		*) set -- $verb --json nobody ;;
 		esac &&
 		expect_code 1 git agbranch "$@" && json_is ".error.code" 1 && json_is ".error.kind" user &&
-		test "$(jq -s length out)" = 1 || return 1
+		test "$(jq -s length out)" = 1 && cp out positional || return 1
+		# The same by --session; `agent` has its word in front.
+		case $verb in
+		*" -- "*) set -- ${verb%% *} --json --session nobody -- true ;;
+		*) set -- $verb --json --session nobody ;;
+		esac &&
+		expect_code 1 git agbranch "$@" && test_cmp positional out || return 1
 	done &&
 	expect_code 129 git agbranch show --json --nonsense && json_is .error.code 129 && is_valid error
 '
