@@ -101,13 +101,24 @@ test_expect_success SYNC 'bash: sessions, as operand and behind --session' '
 	test_cmp expected out
 '
 
-test_expect_success 'bash: paths of a guest behind SESSION:, as cp takes them' '
+test_expect_success 'a session to look into' '
 	git -C repo agbranch open fix-login -q &&
-	git -C repo agbranch run fix-login -- sh -c "mkdir -p out/deep && : >out/one && : >out/other" &&
+	git -C repo agbranch run fix-login -- sh -c "mkdir -p out/deep \"out/s p\" ~/mine &&
+		: >out/one && : >out/other && : >\"out/s p/a \\\$b\" && : >~/mine/x && : >\"out/\$(printf \"o\\033c\")\""
+'
+
+test_expect_success 'bash: paths of a guest behind SESSION: and --from' '
 	bash_offers agbranch cp fix-login:out/o &&
 	printf "%s\n" out/one out/other >expected && sed "s/.*://" out | sort >got && test_cmp expected got &&
 	bash_offers agbranch cp fix-login:out/d && grep "out/deep/$" out &&
-	git agbranch close fix-login --discard --yes -q
+	bash_offers agbranch cp "fix-login:out/s\\ p/" && grep -F "out/s\\ p/a\\ \\\$b" out &&
+	bash_offers agbranch cp fix-login:~/mi && grep "~/mine/$" out &&
+	bash_offers agbranch cp -r there fix-login:~/mine/ && grep "~/mine/x$" out &&
+	bash_offers agbranch export fix-login --from out/d && test "$(cat out)" = out/deep/ &&
+	bash_offers agbranch export --session fix-login --from "~/mi" && test "$(cat out)" = "~/mine/" &&
+	bash_offers agbranch export --session=fix-login "--from=~/mi" && grep "~/mine/$" out &&
+	bash_offers agbranch export --from out/d && ! grep out/ out &&
+	bash_offers agbranch cp other:out/d && ! grep out/ out
 '
 
 test_expect_success OPEN 'bash: refs behind --base, sessions not for open' '
@@ -148,6 +159,30 @@ test_expect_success FISH,SYNC 'fish: sessions' '
 	printf "%s\n" fix-login fix-logout >expected &&
 	fish_offers "agbranch sync fix" &&
 	test_cmp expected words
+'
+
+test_expect_success FISH 'fish: through git' '
+	behind_git () {
+		(cd repo && fish -c "git agbranch completion fish | source; complete -C \$argv[1]" "$1" </dev/null) | cut -f 1 >words
+	} &&
+	behind_git "git agbran" && grep -x agbranch words &&
+	behind_git "git agbranch sync fix-logi" && test "$(cat words)" = fix-login &&
+	behind_git "git -C . agbranch help --vers" && test "$(cat words)" = --version &&
+	behind_git "git commi" && grep -x commit words
+'
+
+test_expect_success FISH 'fish: paths of a guest behind SESSION: and --from' '
+	fish_offers "agbranch cp fix-login:out/o" &&
+	printf "%s\n" fix-login:out/one fix-login:out/other >expected && test_cmp expected words &&
+	fish_offers "agbranch cp fix-login:out/d" && test "$(cat words)" = fix-login:out/deep/ &&
+	fish_offers "agbranch cp fix-login:out/s\\ p/" && test "$(cat words)" = "fix-login:out/s p/a \$b" &&
+	fish_offers "agbranch cp fix-login:~/mi" && test "$(cat words)" = "fix-login:~/mine/" &&
+	fish_offers "agbranch cp -r there fix-login:~/mine/" && test "$(cat words)" = "fix-login:~/mine/x" &&
+	fish_offers "agbranch export fix-login --from out/d" && test "$(cat words)" = out/deep/ &&
+	fish_offers "agbranch export --session fix-login --from ~/mi" && test "$(cat words)" = "~/mine/" &&
+	fish_offers "agbranch export --session=fix-login --from=~/mi" && test "$(cat words)" = "--from=~/mine/" &&
+	fish_offers "agbranch export --from out/d" && ! grep out/ words &&
+	fish_offers "agbranch cp other:out/d" && ! grep out/ words
 '
 
 test_expect_success FISH,OPEN 'fish: refs' '
@@ -199,8 +234,22 @@ test_expect_success ZSH,SYNC 'zsh: sessions' '
 	zsh_offers "agbranch sync fix" "^fix-login *fix-logout"
 '
 
+test_expect_success ZSH 'zsh: paths of a guest behind SESSION: and --from' '
+	zsh_offers "agbranch cp fix-login:out/o" "^fix-login:out/one *fix-login:out/other" &&
+	zsh_offers "agbranch cp fix-login:out/d" "agbranch cp fix-login:out/deep/$" &&
+	zsh_offers "agbranch cp fix-login:out/s" "agbranch cp fix-login:out/s\\\\ p/a\\\\ .\\\$b" &&
+	zsh_offers "git agbranch cp fix-login:~/mi" "agbranch cp fix-login:~/mine/x *$" &&
+	zsh_offers "agbranch export fix-login --from out/d" "--from out/deep/$" &&
+	zsh_offers "agbranch export --session fix-login --from ~/mi" "--from ~/mine/x *$" &&
+	zsh_offers "agbranch export --session=fix-login --from=~/mi" "--from=~/mine/x *$"
+'
+
 test_expect_success ZSH,OPEN 'zsh: refs' '
 	zsh_offers "git agbranch open --base top" "^topic-one *topic-two"
+'
+
+test_expect_success 'the end' '
+	git agbranch close fix-login --discard --yes -q && no_process_left
 '
 
 tmux -S "$TMUX_SOCKET" kill-server 2>/dev/null

@@ -25,13 +25,29 @@ __agbranch_files () {
 	COMPREPLY=()
 }
 
-# Paths in a running session: SESSION:PREFIX.
+# Paths in the running session $1 that begin with $2, each behind $3, quoted for this shell.
 __agbranch_guest_paths () {
-	local session=${1%%:*} path=${1#*:}
-	"${agbranch[@]}" ps -q --state running 2>/dev/null | grep -qxF -- "$session" || return
+	local line home
+	"${agbranch[@]}" ps -q --state running 2>/dev/null | grep -qxF -- "$1" || return
 	# shellcheck disable=SC2016 # for the guest's shell
-	"${agbranch[@]}" run -q "$session" --timeout 2s -- sh -c 'ls -1dp -- "$1"* 2>/dev/null' sh "$path" \
-		</dev/null 2>/dev/null | LC_ALL=C grep -v '[^ -~]' | sed "s,^,$session:,"
+	"${agbranch[@]}" run -q "$1" --timeout 2s -- sh -c 'home=
+		case $1 in "~/"*) home="~/"; cd && set -- "${1#??}" ;; esac
+		ls -1dp -- "$1"* 2>/dev/null | sed "s,^,$home,"' sh "${2//\\/}" </dev/null 2>/dev/null |
+		LC_ALL=C grep -v '[^ -~]' | while IFS= read -r line; do
+		home=
+		if [[ $line == \~/* ]]; then
+			home=\~/
+		fi
+		printf '%s%s%q\n' "$3" "$home" "${line#"$home"}"
+	done
+}
+
+# What __agbranch_guest_paths says, into COMPREPLY for $4; a folder is not the end of a word.
+__agbranch_reply_guest_paths () {
+	__agbranch_reply "$4" < <(__agbranch_guest_paths "$1" "$2" "$3")
+	if [[ ${COMPREPLY[0]} == */ ]]; then
+		compopt -o nospace 2>/dev/null
+	fi
 }
 
 # The words that usage lines have behind the verb: `agent start`, `hooks install|remove`.
@@ -43,7 +59,7 @@ __agbranch_subverbs () {
 
 # Complete words[cword]; words[$1] is "agbranch" (or the program's own name).
 __agbranch_complete () {
-	local at=$(($1 + 1)) verb='' options previous=${words[cword - 1]} i operands=0 subverbs=''
+	local at=$(($1 + 1)) verb='' options previous=${words[cword - 1]} i operands=0 subverbs='' session=''
 	local -a agbranch=(git agbranch) folder=()
 	if (($1 == 0)); then
 		agbranch=("${words[0]/#\~/$HOME}")
@@ -78,13 +94,18 @@ __agbranch_complete () {
 			__agbranch_files
 			return
 			;;
+		--session) session=${words[++i]} ;;
+		--session=*) session=${words[i]#*=} ;;
 		-*)
 			# An option that takes a value has the next word, too.
 			if grep -q -- "^${words[i]}=$(printf '\t')" <<<"$options"; then
 				i=$((i + 1))
 			fi
 			;;
-		*) operands=$((operands + 1)) ;;
+		*)
+			operands=$((operands + 1))
+			session=${session:-${words[i]}}
+			;;
 		esac
 	done
 
@@ -101,6 +122,10 @@ __agbranch_complete () {
 		;;
 	--base,* | --ref,*)
 		__agbranch_reply "$cur" < <(__agbranch_refs)
+		return
+		;;
+	--from,*)
+		__agbranch_reply_guest_paths "$session" "$cur" '' "$cur"
 		return
 		;;
 	*,-*)
@@ -120,8 +145,7 @@ __agbranch_complete () {
 		fi
 		__agbranch_reply "$cur" <<<"$subverbs"
 	elif [[ $cur == *:* && $verb == cp ]]; then
-		__agbranch_reply "$cur" < <(__agbranch_guest_paths "$cur")
-		compopt -o nospace 2>/dev/null
+		__agbranch_reply_guest_paths "${cur%%:*}" "${cur#*:}" "${cur%%:*}:" "$cur"
 	elif [[ $verb == cp ]]; then
 		__agbranch_files
 		__agbranch_reply "$cur" < <("${agbranch[@]}" ps -q 2>/dev/null | sed 's/$/:/')

@@ -19,23 +19,26 @@ function __agbranch_subverbs
     __agbranch $argv[1] -h | string match -rg "^(?:usage:|   or:) git agbranch $argv[1] \(?([a-z][a-z|-]*)\)?(?: .*)?\$" | string split '|' | sort -u
 end
 
-# Paths in a running session: SESSION:PREFIX.
+# Paths in the running session $argv[1] that begin with $argv[2], each behind $argv[3].
 function __agbranch_guest_paths
-    set -l parts (string split -m 1 : -- $argv[1])
-    contains -- $parts[1] (__agbranch ps -q --state running); or return
-    for path in (__agbranch run -q $parts[1] --timeout 2s -- sh -c 'ls -1dp -- "$1"* 2>/dev/null' sh "$parts[2]" </dev/null | string match -r '^[ -~]+$')
-        echo $parts[1]:$path
+    contains -- "$argv[1]" (__agbranch ps -q --state running); or return
+    for path in (__agbranch run -q $argv[1] --timeout 2s -- sh -c 'home=
+        case $1 in "~/"*) home="~/"; cd && set -- "${1#??}" ;; esac
+        ls -1dp -- "$1"* 2>/dev/null | sed "s,^,$home,"' sh "$argv[2]" </dev/null | string match -r '^[ -~]+$')
+        echo "$argv[3]$path"
     end
 end
 
 function __agbranch_complete
     set -l tokens (commandline -opc)
     set -l current (commandline -ct)
+    set -l unquoted (string unescape -- $current; or echo -- $current)
     set -g __agbranch_folder
     set -l verb
     set -l operands 0
     set -l options
     set -l previous $tokens[-1]
+    set -l session
     set -l skip 0
     for i in (seq 2 (count $tokens))
         set -l token $tokens[$i]
@@ -58,10 +61,16 @@ function __agbranch_complete
                 case --
                     __fish_complete_path $current
                     return
+                case --session
+                    set session $tokens[(math $i + 1)]
+                    set skip 1
+                case '--session=*'
+                    set session (string split -m 1 = -- $token)[2]
                 case '-*'
                     string match -q -- "$token="\t'*' $options; and set skip 1
                 case '*'
                     set operands (math $operands + 1)
+                    set -q session[1]; or set session $token
             end
         end
     end
@@ -84,6 +93,8 @@ function __agbranch_complete
                 printf "$parts[1]=%s\n" (__agbranch ps -q)
             case --base --ref
                 printf "$parts[1]=%s\n" (__agbranch_refs)
+            case --from
+                __agbranch_guest_paths "$session" "$parts[2]" "$parts[1]="
         end
         return
     end
@@ -93,6 +104,9 @@ function __agbranch_complete
             return
         case --base --ref
             __agbranch_refs
+            return
+        case --from
+            __agbranch_guest_paths "$session" "$unquoted" ""
             return
     end
     if test $skip = 1
@@ -110,7 +124,8 @@ function __agbranch_complete
         test $verb = help; and __agbranch help --list-verbs
     else if test $verb = cp
         if string match -q '*:*' -- $current
-            __agbranch_guest_paths $current
+            set -l parts (string split -m 1 : -- $unquoted)
+            __agbranch_guest_paths $parts[1] "$parts[2]" $parts[1]:
         else
             __agbranch ps -q | string replace -r '$' ':'
             __fish_complete_path $current
@@ -126,3 +141,7 @@ end
 
 complete -c git-agbranch -f -a '(__agbranch_complete)'
 complete -c agbranch -w git-agbranch
+
+# fish 3.6 completes programs called git-NAME as "git git-NAME" only.
+complete -c git -f -n 'functions -q __fish_git_needs_command; and __fish_git_needs_command' -a agbranch -d 'disposable, isolated workspaces for coding agents'
+complete -c git -f -n 'functions -q __fish_git_using_command; and __fish_git_using_command agbranch' -a '(__fish_git_complete_custom_command agbranch)'
