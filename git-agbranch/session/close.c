@@ -28,11 +28,11 @@ is_of_the_guest (const GError *problem)
 
 /* Submodules and the like. */
 static gboolean
-rescue_others (AgbHeld *held, gboolean discard, GError **error)
+rescue_others (AgbHeld *held, AgbJournal *journal, gboolean discard, GError **error)
 {
   g_autoptr (GError) problem = NULL;
 
-  if (agb_submodules_rescue (held, discard, &problem))
+  if (agb_submodules_rescue (held, journal, discard, &problem))
     return TRUE;
   if (!discard || agb_interrupt_signal () != 0 || !is_of_the_guest (problem))
     {
@@ -62,7 +62,7 @@ rescue (AgbHeld *held, AgbJournal *journal, gboolean discard, AgbRescue *ret, GE
       /* Nothing of the agent's may come in between saving and destroying. */
       && agb_tmux_kill_window (held->runtime, held->session, AGB_AGENT_WINDOW, &problem)
       /* The session's own last: that is the one which `rescue show` means by the name. */
-      && rescue_others (held, discard, &problem)
+      && rescue_others (held, journal, discard, &problem)
       && agb_rescue_save (held, NULL, journal, ret, &problem))
     return TRUE;
   if (!discard || agb_interrupt_signal () != 0 || !is_of_the_guest (problem))

@@ -72,14 +72,16 @@ keep_numbers (AgbEnv *env, const AgbSession *session, GHashTable *highest, GErro
   return TRUE;
 }
 
+/* GIT_DIR: of the submodule that REPO is; NULL: it is the session's. */
 static gboolean
-delete_refs (AgbEnv *env, AgbRepo *repo, const AgbSession *session, const AgbRefUpdates *updates,
-             GError **error)
+delete_refs (AgbEnv *env, AgbRepo *repo, const char *git_dir, const AgbSession *session,
+             const AgbRefUpdates *updates, GError **error)
 {
   g_autoptr (AgbJournal) journal = agb_journal_begin (env->catalog, session->name, "gc", error);
 
   if (journal == NULL)
     return FALSE;
+  agb_journal_set (journal, "git_dir", git_dir);
   agb_journal_set_value (journal, "refs", agb_ref_updates_to_json (updates));
   if (!agb_journal_step (journal, "refs", error))
     return FALSE;
@@ -125,8 +127,7 @@ list_refs (Refs *refs, AgbRepo *repo, GError **error)
   return TRUE;
 }
 
-/* Rescue refs in the repository of a submodule.  No journal: refs of one kind go in one transaction, and
- * what was cut off is found again. */
+/* Rescue refs in the repository of a submodule. */
 static gboolean
 look_at_submodule (const char *git_dir, gpointer data, GError **error)
 {
@@ -148,7 +149,7 @@ look_at_submodule (const char *git_dir, gpointer data, GError **error)
     return FALSE;
   return !is_still_closed (refs.env, refs.session)
          || (keep_numbers (refs.env, refs.session, refs.highest, error)
-             && agb_ref_updates_apply (repo, updates, gc_reason, error));
+             && delete_refs (refs.env, repo, git_dir, refs.session, updates, error));
 }
 
 static gboolean
@@ -185,7 +186,7 @@ agb_gc_session_refs (AgbGc *gc, AgbEnv *env, const AgbSession *session, gint64 a
     return FALSE;
   return !is_still_closed (env, session)
          || (keep_numbers (env, session, highest, error)
-             && delete_refs (env, repo, session, updates, error));
+             && delete_refs (env, repo, NULL, session, updates, error));
 }
 
 typedef struct {

@@ -203,6 +203,19 @@ recover_open (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRe
   return agb_open_undo (env, session, journal->data, error);
 }
 
+/* The repository that JOURNAL is of: a submodule's, or the session's; *RET is NULL when it is gone. */
+static gboolean
+journal_repo (AgbEnv *env, const AgbSession *session, const AgbJournal *journal, AgbRepo **ret,
+              GError **error)
+{
+  const char *git_dir = agb_journal_get (journal, "git_dir");
+
+  if (git_dir == NULL)
+    return agb_env_session_repo_if_there (env, session, ret, error);
+  *ret = agb_repo_open (git_dir, TRUE, NULL);
+  return TRUE;
+}
+
 static gboolean
 recover_close (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRecovery *ret,
                GError **error)
@@ -212,7 +225,7 @@ recover_close (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbR
   g_autoptr (AgbRepo) repo = NULL;
   gboolean forward;
 
-  if (!agb_env_session_repo_if_there (env, session, &repo, error))
+  if (!journal_repo (env, session, journal, &repo, error))
     return FALSE;
   if (repo != NULL && cJSON_HasObjectItem (journal->data, "refs")
       && !settle_refs (repo, journal, &forward, error))
@@ -228,7 +241,7 @@ recover_close (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbR
   return agb_close_finish (env, session, journal, error);
 }
 
-/* Refs of a closed session that gc was deleting. */
+/* Refs of a closed session that gc was deleting, there or in a submodule. */
 static gboolean
 recover_gc (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbRecovery *ret,
             GError **error)
@@ -238,8 +251,9 @@ recover_gc (AgbEnv *env, const AgbSession *session, AgbJournal *journal, AgbReco
   *ret = AGB_RECOVER_ROLLED_BACK;
   if (!cJSON_HasObjectItem (journal->data, "refs"))
     return TRUE;
-  g_autoptr (AgbRepo) repo = agb_env_session_repo (env, session, TRUE, error);
-  if (repo == NULL || !settle_refs (repo, journal, &forward, error))
+  g_autoptr (AgbRepo) repo = NULL;
+  if (!journal_repo (env, session, journal, &repo, error)
+      || (repo != NULL && !settle_refs (repo, journal, &forward, error)))
     return FALSE;
   *ret = forward ? AGB_RECOVER_RESUMED : AGB_RECOVER_ROLLED_BACK;
   return TRUE;

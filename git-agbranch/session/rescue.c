@@ -44,21 +44,6 @@ receive (AgbHeld *held, AgbGate *gate, const char *oid, const char *const *haves
          && agb_lfs_bring (held, gate, error);
 }
 
-/* STEP with what recovery needs for it.  Without JOURNAL: of a submodule, or the like, where one ref is
- * all, and nothing is recovered. */
-static gboolean
-step (AgbJournal *journal, const char *name, const char *key, cJSON *value, GError **error)
-{
-  if (journal == NULL)
-    {
-      cJSON_Delete (value);
-      return TRUE;
-    }
-  if (key != NULL)
-    agb_journal_set_value (journal, key, value);
-  return agb_journal_step (journal, name, error);
-}
-
 static gboolean
 accept (AgbRepo *repo, AgbJournal *journal, AgbGate *gate, const char *ref, const char *oid,
         GError **error)
@@ -67,10 +52,11 @@ accept (AgbRepo *repo, AgbJournal *journal, AgbGate *gate, const char *ref, cons
   const char *keep = agb_gate_keep_path (gate);
 
   agb_ref_updates_add (updates, ref, NULL, oid);
-  if (!step (journal, "rescue-accept", "keep",
-             keep != NULL ? cJSON_CreateString (keep) : cJSON_CreateNull (), error)
-      || !agb_gate_accept (gate, error)
-      || !step (journal, "rescue-refs", "refs", agb_ref_updates_to_json (updates), error)
+  agb_journal_set (journal, "keep", keep);
+  if (!agb_journal_step (journal, "rescue-accept", error) || !agb_gate_accept (gate, error))
+    return FALSE;
+  agb_journal_set_value (journal, "refs", agb_ref_updates_to_json (updates));
+  if (!agb_journal_step (journal, "rescue-refs", error)
       || !agb_ref_updates_apply (repo, updates, "agbranch: rescue", error))
     return FALSE;
   agb_gate_finish (gate);
@@ -109,13 +95,13 @@ keep_bundle (AgbRescue *ret, const char *bundle, GError **problem, GError **erro
 }
 
 static gboolean
-bring (AgbHeld *held, AgbJournal *journal, const char *oid, const char *head, AgbRescue *ret,
-       GError **error)
+bring (AgbHeld *held, gboolean own, AgbJournal *journal, const char *oid, const char *head,
+       AgbRescue *ret, GError **error)
 {
   gint64 number = agb_next_ref_number (held, "rescue");
   g_autofree char *ref
       = g_strdup_printf ("%s%s/%" G_GINT64_FORMAT, rescue_prefix, held->session->name, number);
-  g_autofree char *staged = staged_file (held, number, journal != NULL, error);
+  g_autofree char *staged = staged_file (held, number, own, error);
   const char *haves[] = { held->session->base_oid, head, NULL };
   AgbGateRequest request = { .session = held->session->name,
                              .base_oid = held->session->base_oid,
@@ -159,11 +145,12 @@ agb_rescue_save (AgbHeld *held, const char *place, AgbJournal *journal, AgbRescu
   subject = g_strdup_printf ("Work of session %s%s%s that was not synced", held->session->name,
                              shown != NULL ? " in " : "", shown != NULL ? shown : "");
   const char *haves[] = { held->session->base_oid, head, NULL };
-  if (!step (journal, "rescue", NULL, NULL, error)
+  if (!agb_journal_step (journal, "rescue", error)
       || !agb_clone_save (held->runtime, held->session, agb_repo_oid_length (held->repo),
                           AGB_SAVE_SIDE, subject, haves, &oid, error))
     return FALSE;
-  return is_on_host (held, oid, head) || bring (held, journal, oid, head, ret, error);
+  return is_on_host (held, oid, head)
+         || bring (held, place == NULL, journal, oid, head, ret, error);
 }
 
 gboolean

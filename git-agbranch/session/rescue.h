@@ -18,8 +18,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbRescue, agb_rescue_clear)
 /* Save what the running guest of HELD has and the host has not: uncommitted and untracked files,
  * unsynced commits, other branches, stashes.  Steps "rescue", "rescue-accept" and "rescue-refs" of
  * JOURNAL.  What the gate refuses stays as a bundle, see RET; other errors are errors.
- * PLACE: the path of a repository in the workspace that HELD names, see session/submodules.h (JOURNAL is
- * NULL then); NULL: the session's own. */
+ * PLACE: the path of a repository in the workspace that HELD names, see session/submodules.h; NULL: the
+ * session's own. */
 gboolean agb_rescue_save (AgbHeld *held, const char *place, AgbJournal *journal, AgbRescue *ret,
                           GError **error);
 

@@ -5,7 +5,6 @@
 #include "core/names.h"
 #include "core/paths.h"
 #include "core/time.h"
-#include "gate/gate.h"
 #include "guest/transport.h"
 #include "session/clone.h"
 #include "session/host-side.h"
@@ -306,8 +305,8 @@ tell (AgbHeld *held, const char *path, const char *git_dir, gboolean discard,
 
 /* What is at PATH of the workspace goes to REPO (NULL: PROBLEM says why not). */
 static gboolean
-rescue_at (AgbHeld *held, const char *path, const char *base_oid, AgbRepo *repo,
-           const GError *problem, AgbRescue *ret, GError **error)
+rescue_at (AgbHeld *held, AgbJournal *journal, const char *path, const char *base_oid,
+           AgbRepo *repo, const GError *problem, AgbRescue *ret, GError **error)
 {
   g_autoptr (GError) reason = NULL;
   g_autoptr (AgbSession) inner = as_session (held->session, path, base_oid);
@@ -322,7 +321,7 @@ rescue_at (AgbHeld *held, const char *path, const char *base_oid, AgbRepo *repo,
       ret->problem = g_strdup (problem->message);
       return TRUE;
     }
-  if (agb_rescue_save (&as_held, path, NULL, ret, &reason))
+  if (agb_rescue_save (&as_held, path, journal, ret, &reason))
     return TRUE;
   /* What one of them does keeps none of the others from being saved. */
   if (g_error_matches (reason, AGB_ERROR, AGB_ERROR_RUNTIME))
@@ -334,9 +333,18 @@ rescue_at (AgbHeld *held, const char *path, const char *base_oid, AgbRepo *repo,
   return FALSE;
 }
 
+/* From the next step on, what the journal has is of the repository GIT_DIR; NULL: the session's. */
+static void
+turn_to (AgbJournal *journal, const char *git_dir)
+{
+  agb_journal_set (journal, "git_dir", git_dir);
+  agb_journal_set (journal, "keep", NULL);
+  cJSON_DeleteItemFromObjectCaseSensitive (journal->data, "refs");
+}
+
 static gboolean
-rescue_submodule (AgbHeld *held, const cJSON *entry, gboolean discard, GHashTable *seen,
-                  GError **error)
+rescue_submodule (AgbHeld *held, AgbJournal *journal, const cJSON *entry, gboolean discard,
+                  GHashTable *seen, GError **error)
 {
   const char *path = cJSON_GetStringValue (cJSON_GetObjectItemCaseSensitive (entry, "path"));
   const char *git_dir = cJSON_GetStringValue (cJSON_GetObjectItemCaseSensitive (entry, "git_dir"));
@@ -354,20 +362,19 @@ rescue_submodule (AgbHeld *held, const cJSON *entry, gboolean discard, GHashTabl
   if (!there)
     return TRUE;
   g_autoptr (AgbRepo) repo = agb_repo_open (git_dir, TRUE, &problem);
-  /* What a close that was killed has left there: no journal knows of it. */
-  if (repo != NULL)
-    agb_gate_sweep (repo, FALSE, NULL, NULL, NULL);
-  return rescue_at (held, path, oid, repo, problem, &saved, error)
+  turn_to (journal, git_dir);
+  return rescue_at (held, journal, path, oid, repo, problem, &saved, error)
          && tell (held, path, git_dir, discard, &saved, error);
 }
 
 /* In the session's repository: a history of its own, which the gate takes as it takes any. */
 static gboolean
-rescue_nested (AgbHeld *held, const char *path, gboolean discard, GError **error)
+rescue_nested (AgbHeld *held, AgbJournal *journal, const char *path, gboolean discard,
+               GError **error)
 {
   g_auto (AgbRescue) saved = { 0 };
 
-  return rescue_at (held, path, held->session->base_oid, held->repo, NULL, &saved, error)
+  return rescue_at (held, journal, path, held->session->base_oid, held->repo, NULL, &saved, error)
          && tell (held, path, NULL, discard, &saved, error);
 }
 
@@ -400,7 +407,7 @@ nested_paths (AgbHeld *held, GError **error)
 }
 
 gboolean
-agb_submodules_rescue (AgbHeld *held, gboolean discard, GError **error)
+agb_submodules_rescue (AgbHeld *held, AgbJournal *journal, gboolean discard, GError **error)
 {
   const char *text = held->session->options_json;
   g_autoptr (cJSON) options = text != NULL ? cJSON_Parse (text) : NULL;
@@ -413,10 +420,15 @@ agb_submodules_rescue (AgbHeld *held, gboolean discard, GError **error)
 
   if (paths == NULL)
     return FALSE;
-  cJSON_ArrayForEach (entry,
-                      list) if (!rescue_submodule (held, entry, discard, seen, error)) return FALSE;
+  cJSON_ArrayForEach (entry, list)
+  {
+    if (!rescue_submodule (held, journal, entry, discard, seen, error))
+      return FALSE;
+  }
+  turn_to (journal, NULL);
   for (char **path = paths; *path != NULL; path++)
-    if (g_hash_table_add (seen, g_strdup (*path)) && !rescue_nested (held, *path, discard, error))
+    if (g_hash_table_add (seen, g_strdup (*path))
+        && !rescue_nested (held, journal, *path, discard, error))
       return FALSE;
   return TRUE;
 }

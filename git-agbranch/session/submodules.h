@@ -30,8 +30,10 @@ gboolean agb_submodules_seed (AgbRuntime *runtime, const AgbSession *session, Ag
 
 /* Save what the running guest of HELD has in its submodules and other repositories of its workspace, and
  * their repositories on the host have not: refs/agbranch/rescue/<session>/<n>, a note for each.  What the
- * gate refuses is in a bundle; what cannot be had at all is AGB_ERROR_SYNC, and with DISCARD a warning. */
-gboolean agb_submodules_rescue (AgbHeld *held, gboolean discard, GError **error);
+ * gate refuses is in a bundle; what cannot be had at all is AGB_ERROR_SYNC, and with DISCARD a warning.
+ * JOURNAL: as in agb_rescue_save, with "git_dir" while it is a submodule's repository that changes. */
+gboolean agb_submodules_rescue (AgbHeld *held, AgbJournal *journal, gboolean discard,
+                                GError **error);
 
 /* Call FUNC with the repository of each submodule in TEXT, the options_json of a session. */
 typedef gboolean (*AgbSubmoduleFunc) (const char *git_dir, gpointer data, GError **error);
