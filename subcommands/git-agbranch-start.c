@@ -1,5 +1,6 @@
 /* start: bring a session's guest, its shell window and, if asked, its agent back.  Killed half-way: a
  * second start, or repair, goes on. */
+#include "core/error.h"
 #include "core/main.h"
 #include "core/output.h"
 #include "guest/tmux.h"
@@ -9,8 +10,16 @@
 
 static void
 print_started (AgbContext *ctx, const AgbSession *session, gboolean resumed,
-               const AgbRuntimeScript *script)
+               const AgbRuntimeScript *script, const GError *problem)
 {
+  g_autofree char *message = NULL;
+  g_autofree char *hint = NULL;
+
+  if (problem != NULL)
+    agb_error_split (problem, &message, &hint);
+  if (message != NULL && !ctx->json)
+    agb_progress_warn (ctx->progress, "the agent was not started again: %s%s%s", message,
+                       hint != NULL ? "; " : "", hint != NULL ? hint : "");
   if (!ctx->json)
     {
       agb_print ("session '%s' is running%s\n", session->name,
@@ -22,6 +31,7 @@ print_started (AgbContext *ctx, const AgbSession *session, gboolean resumed,
   agb_json_add_string (object, "vm_name", session->vm_name);
   agb_json_add_string (object, "lifecycle_state", session->lifecycle_state);
   cJSON_AddBoolToObject (object, "agent_resumed", resumed);
+  agb_json_add_string (object, "agent_problem", message);
   agb_runtime_script_json (object, script);
   agb_print_json (object, FALSE);
 }
@@ -47,6 +57,7 @@ run_start (AgbContext *ctx, int argc, char **argv, GError **error)
 {
   gboolean resume = FALSE, resumed = FALSE, only_name = FALSE;
   g_auto (AgbRuntimeScript) script = { 0 };
+  g_autoptr (GError) problem = NULL;
   AgbAsk ask;
   const GOptionEntry entries[] = {
     { "resume-agent", 0, 0, G_OPTION_ARG_NONE, &resume, "start the agent again too", NULL },
@@ -65,10 +76,12 @@ run_start (AgbContext *ctx, int argc, char **argv, GError **error)
   if (held == NULL || !agb_session_start (env, held->session, held->runtime, NULL, error)
       || !agb_tmux_start (held->runtime, held->session, error))
     return FALSE;
-  if ((resume || agb_settings_bool (held->settings, "agbranch.resumeAgent"))
-      && !agb_session_agent_resume (held, agb_script_ask (ctx, &ask), &resumed, &script, error))
+  if (resume
+          ? !agb_session_agent_resume (held, agb_script_ask (ctx, &ask), &resumed, &script, error)
+          : !agb_session_agent_resume_as_set (held, agb_script_ask (ctx, &ask), &resumed, &script,
+                                              &problem, error))
     return FALSE;
-  print_started (ctx, held->session, resumed, &script);
+  print_started (ctx, held->session, resumed, &script, problem);
   return TRUE;
 }
 

@@ -138,6 +138,37 @@ test_expect_success 'agbranch.resumeAgent is always asking for it, also where a 
 	git agbranch stop one && expect_code 0 git agbranch run one -- true && ! window_state "agent 0" && window_state "shell 0"
 '
 
+test_expect_success 'an agent whose program is gone: an error when it is asked for by name, a warning by the setting' '
+	expect_code 0 git agbranch agent start -d one -- /home/agent/.local/bin/claude gone &&
+	git agbranch run one -- mv /home/agent/.local/bin/claude /home/agent/kept && git agbranch stop one &&
+	expect_code 6 git agbranch start --resume-agent one && test_must_be_empty out &&
+	grep "^fatal: program ./home/agent/.local/bin/claude. is not installed in session .one." err &&
+	test "$(db "SELECT lifecycle_state FROM sessions WHERE name = \"one\"")" = running && window_state "shell 0" &&
+	test "$(db "SELECT count(*) FROM operations")" = 0 &&
+	git config agbranch.resumeAgent true &&
+	git agbranch stop one && expect_code 0 git agbranch start one && grep "is running$" out &&
+	grep "^warning: the agent was not started again: program ./home/agent/.local/bin/claude. is not installed" err &&
+	git agbranch stop one && expect_code 0 git agbranch start --json one && is_valid start &&
+	json_is .agent_resumed false && json_is .lifecycle_state running &&
+	json_is ".agent_problem | contains (\"is not installed\")" true &&
+	git agbranch stop one && expect_code 0 git agbranch run one -- echo done && test "$(cat out)" = done &&
+	grep "^warning: the agent was not started again: " err &&
+	git agbranch stop one && expect_code 0 git agbranch run -q one -- true && test_must_be_empty err &&
+	git agbranch run one -- mv /home/agent/kept /home/agent/.local/bin/claude &&
+	git agbranch stop one && expect_code 0 git agbranch start --json one && is_valid start &&
+	json_is .agent_resumed true && json_is .agent_problem null &&
+	git config --unset agbranch.resumeAgent && git agbranch agent stop one
+'
+
+test_expect_success 'an agent that ends at once has been started: its window tells its end' '
+	expect_code 0 git agbranch agent start -d one -- sh -c "echo no key; exit 3" && wait_until 30 window_state "agent 1" &&
+	git agbranch stop one && expect_code 0 git agbranch start --resume-agent --json one && json_is .agent_resumed true &&
+	wait_until 30 window_state "agent 1" &&
+	expect_code 0 git agbranch show one --json && json_is .runtime.guest.agent_window.state dead &&
+	expect_code 0 git agbranch wait one --for=exit --timeout=30s --json && json_is .exit_status 3 &&
+	git agbranch agent stop one
+'
+
 test_expect_success 'neither does an agent that open started get its prompt again; a missing variable is a note' '
 	cp -RL "$AGB_BUILD/share/git-agbranch/lima" assets &&
 	{ echo "mkdir -p ~/.local/bin; for a in claude aider; do" &&

@@ -10,7 +10,7 @@ test_expect_success 'a script that fails: exit 7, the session is kept, a hint an
 	script_commit fails "echo before; echo \"last words\" >&2; false" && allow fails &&
 	expect_code 7 git -C fails agbranch open a -d -- sh -c "$show_all" &&
 	grep "^fatal: .agbranch/runtime.sh ended with status 1, and the agent was not started: last words$" err &&
-	grep "^hint: session .a. is kept; see: git agbranch logs a --source=script; go on with: git agbranch agent start a$" err &&
+	grep "^hint: session .a. is kept; see: git agbranch logs a --source=script; go on with: git agbranch agent start a -- <command>$" err &&
 	git agbranch show a --json >out && json_is .lifecycle_state running && json_is .operation null &&
 	json_is .runtime.guest.agent_window.state missing &&
 	expect_code 0 git agbranch logs a --source=script && printf "before\nlast words\n" >expected && test_cmp expected out &&
@@ -19,9 +19,19 @@ test_expect_success 'a script that fails: exit 7, the session is kept, a hint an
 	expect_code 7 git agbranch agent start a -d --json -- sh -c "$show_all" &&
 	json_is .error.kind child && json_is ".error.hint | contains(\"--source=script\")" true &&
 	git agbranch stop a -q && expect_code 7 git agbranch start a --resume-agent &&
+	grep "^fatal: .agbranch/runtime.sh ended with status 1, and the agent was not started: last words$" err &&
+	git agbranch show a --json >out && json_is .lifecycle_state running && json_is .operation null &&
 	expect_code 0 git agbranch run a -- true &&
+	git -C fails config agbranch.resumeAgent true && git agbranch stop a -q &&
+	expect_code 0 git agbranch start a --json && is_valid start && json_is .agent_resumed false &&
+	json_is .runtime_script.state failed && json_is ".agent_problem | contains (\"ended with status 1\")" true &&
+	git agbranch stop a -q && expect_code 0 git agbranch run a -- true &&
+	grep "^warning: the agent was not started again: .agbranch/runtime.sh ended with status 1" err &&
+	git -C fails config --unset agbranch.resumeAgent &&
 	agent_commit a file text && git agbranch sync a -q && close_all a &&
-	git -C fails branch -q -D agbranch/a
+	git -C fails branch -q -D agbranch/a &&
+	expect_code 7 git -C fails agbranch open a -d -a claude &&
+	grep "^hint: .*go on with: git agbranch agent start a --provider claude-code$" err && close_all a
 '
 
 test_expect_success 'however it ends: exit, set -e, a signal, a syntax error, its own trap' '

@@ -179,6 +179,26 @@ agb_session_agent_resume (AgbHeld *held, const AgbAsk *ask, gboolean *ret_starte
 }
 
 gboolean
+agb_session_agent_resume_as_set (AgbHeld *held, const AgbAsk *ask, gboolean *ret_started,
+                                 AgbRuntimeScript *ret_script, GError **ret_problem, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+
+  *ret_started = FALSE;
+  *ret_problem = NULL;
+  if (!agb_settings_bool (held->settings, "agbranch.resumeAgent")
+      || agb_session_agent_resume (held, ask, ret_started, ret_script, &problem))
+    return TRUE;
+  if (g_error_matches (problem, AGB_ERROR, AGB_ERROR_INTERRUPTED))
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+  *ret_problem = g_steal_pointer (&problem);
+  return TRUE;
+}
+
+gboolean
 agb_session_agent_stop (AgbHeld *held, gboolean *ret_was_there, GError **error)
 {
   const AgbSession *session = held->session;

@@ -27,6 +27,13 @@ gboolean agb_session_agent_start (AgbHeld *held, const AgbAgentRequest *request,
 gboolean agb_session_agent_resume (AgbHeld *held, const AgbAsk *ask, gboolean *ret_started,
                                    AgbRuntimeScript *ret_script, GError **error);
 
+/* The same when agbranch.resumeAgent asks for it, for the guest was started for something else: what keeps
+ * the agent from starting, but for an interruption, is no error but *RET_PROBLEM (NULL: nothing did), a
+ * message with its hint (agb_error_split).  The caller frees. */
+gboolean agb_session_agent_resume_as_set (AgbHeld *held, const AgbAsk *ask, gboolean *ret_started,
+                                          AgbRuntimeScript *ret_script, GError **ret_problem,
+                                          GError **error);
+
 /* End the agent and its window.  *RET_WAS_THERE FALSE: there was none. */
 gboolean agb_session_agent_stop (AgbHeld *held, gboolean *ret_was_there, GError **error);
 

@@ -35,9 +35,10 @@ set_start_error (const AgbChildResult *result, GError **error)
 }
 
 /* Run `git agbranch start` for NAME (NULL: that of this repository); with ONLY_NAME it starts nothing.
- * ret_name: the caller frees. */
+ * That an agent did not come back is a warning.  ret_name: the caller frees. */
 static gboolean
-run_start (const char *name, gboolean only_name, char **ret_name, GError **error)
+run_start (const char *name, gboolean only_name, AgbProgress *progress, char **ret_name,
+           GError **error)
 {
   g_autofree char *exec_path = agb_exec_path ();
   g_autofree char *program = g_build_filename (exec_path, "git-agbranch-start", NULL);
@@ -60,6 +61,10 @@ run_start (const char *name, gboolean only_name, char **ret_name, GError **error
   const char *found = object != NULL ? agb_json_get_string (object, "session", "git agbranch start",
                                                             AGB_ERROR_INTERNAL, error)
                                      : NULL;
+  const char *problem
+      = cJSON_GetStringValue (cJSON_GetObjectItemCaseSensitive (object, "agent_problem"));
+  if (problem != NULL)
+    agb_progress_warn (progress, "the agent was not started again: %s", problem);
   if (found != NULL && ret_name != NULL)
     *ret_name = g_strdup (found);
   return found != NULL;
@@ -89,7 +94,7 @@ agb_enter_open (const char *name, AgbProgress *progress, GError **error)
   g_autofree char *found = g_strdup (name);
 
   entered->progress = progress;
-  if (name == NULL && !run_start (NULL, TRUE, &found, error))
+  if (name == NULL && !run_start (NULL, TRUE, progress, &found, error))
     return NULL;
   entered->catalog = agb_catalog_open (0, error);
   if (entered->catalog == NULL || !read_session (entered, found, error))
@@ -123,7 +128,8 @@ start (AgbEntered *entered, GError **error)
   g_autofree char *name = g_strdup (entered->session->name);
 
   agb_progress_phase (entered->progress, "starting the session");
-  gboolean started = run_start (name, FALSE, NULL, error) && read_session (entered, name, error);
+  gboolean started = run_start (name, FALSE, entered->progress, NULL, error)
+                     && read_session (entered, name, error);
   agb_progress_phase (entered->progress, NULL);
   return started;
 }

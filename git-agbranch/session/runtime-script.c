@@ -194,17 +194,19 @@ agb_runtime_script_settle (AgbRepo *repo, AgbSettings *settings, const char *bas
 
 /* *ERROR is set: the session is there all the same. */
 static void
-hint_kept (const AgbSession *session, GError **error)
+hint_kept (const AgbSession *session, const AgbAgentProfile *profile, GError **error)
 {
   agb_error_hint (error,
                   "session '%s' is kept; see: git agbranch logs %s --source=script; go on with: "
-                  "git agbranch agent start %s",
-                  session->name, session->name, session->name);
+                  "git agbranch agent start %s %s%s",
+                  session->name, session->name, session->name,
+                  profile != NULL ? "--provider " : "-- <command>",
+                  profile != NULL ? profile->name : "");
 }
 
 static gboolean
-set_failed (AgbEnv *env, const AgbSession *session, AgbRuntimeScript *script,
-            const AgbTmuxScript *run, GError **error)
+set_failed (AgbEnv *env, const AgbSession *session, const AgbAgentProfile *profile,
+            AgbRuntimeScript *script, const AgbTmuxScript *run, GError **error)
 {
   g_autofree char *shown = agb_escape (run->last_line != NULL ? run->last_line : "", -1);
 
@@ -216,14 +218,14 @@ set_failed (AgbEnv *env, const AgbSession *session, AgbRuntimeScript *script,
   g_set_error (error, AGB_ERROR, AGB_ERROR_CHILD,
                AGB_RUNTIME_SCRIPT " ended with status %d, and the agent was not started%s%s",
                run->status, *shown != '\0' ? ": " : "", shown);
-  hint_kept (session, error);
+  hint_kept (session, profile, error);
   return FALSE;
 }
 
 /* PROBLEM, freed here, is what ended the wait for the script. */
 static gboolean
-set_too_long (AgbEnv *env, const AgbSession *session, AgbRuntimeScript *script, GError *problem,
-              GError **error)
+set_too_long (AgbEnv *env, const AgbSession *session, const AgbAgentProfile *profile,
+              AgbRuntimeScript *script, GError *problem, GError **error)
 {
   if (!g_error_matches (problem, AGB_ERROR, AGB_ERROR_TIMEOUT))
     {
@@ -238,7 +240,7 @@ set_too_long (AgbEnv *env, const AgbSession *session, AgbRuntimeScript *script, 
   g_set_error_literal (error, AGB_ERROR, AGB_ERROR_TIMEOUT,
                        AGB_RUNTIME_SCRIPT " did not end within agbranch.scriptTimeout, and the "
                                           "agent was not started");
-  hint_kept (session, error);
+  hint_kept (session, profile, error);
   return FALSE;
 }
 
@@ -260,9 +262,9 @@ agb_runtime_script_start_agent (AgbEnv *env, AgbSettings *settings, AgbRuntime *
       = agb_agent_start (runtime, session, profile, command, variables, &run, &problem);
   last_line = run.last_line;
   if (!started && last_line == NULL)
-    return set_too_long (env, session, script, problem, error);
+    return set_too_long (env, session, profile, script, problem, error);
   if (run.status != 0)
-    return set_failed (env, session, script, &run, error);
+    return set_failed (env, session, profile, script, &run, error);
   script->state = AGB_SCRIPT_RAN;
   if (!started)
     {
