@@ -84,6 +84,34 @@ test_expect_success 'a server that it starts lives as long as the session, whate
 	close_all a
 '
 
+# script_log_has TEXT
+script_log_has () {
+	git agbranch logs a --source=script >said && grep -q -- "$1" said
+}
+
+test_expect_success 'its log is bounded, whatever its servers say; nobody dies of it, and it goes on' '
+	script_commit serves "mkfifo ~/go; (head -c 40000000 /dev/zero | tr \"\\0\" \"x\" | fold -w 99; echo end-of-noise; read -r word <~/go; echo \"still here: \$word\"; exec sleep 3573) & sleep 0.1 & wait \$!; echo waited" &&
+	allow serves &&
+	expect_code 0 git -C serves agbranch open a -d -- cat &&
+	wait_until 60 script_log_has end-of-noise &&
+	git agbranch run a -- sh -c "cat ~/.agbranch/log/script.log* | wc -c" >size && test "$(cat size)" -le 16777216 &&
+	test "$(cat size)" -gt 8000000 &&
+	git agbranch run a -- tmux -S /home/agent/.agbranch/tmux/a.sock send-keys -t =a:=agent C-c &&
+	git agbranch agent stop a &&
+	git agbranch run a -- sh -c "echo hello >~/go" &&
+	wait_until 30 script_log_has "^still here: hello" && tail -n 1 said | grep "^still here: hello$" &&
+	git agbranch run a -- pgrep -f "sleep 357[3]" >/dev/null &&
+	expect_code 0 git agbranch agent start a -d --json -- cat && json_is .runtime_script.state ran &&
+	git agbranch run a -- ls /home/agent/.agbranch/run >left && test_must_be_empty left &&
+	git agbranch stop a -q && ! pgrep -f "sleep 357[3]" && close_all a
+'
+
+test_expect_success 'a script that waits for all of its jobs ends' '
+	script_commit serves "sleep 0.1 & wait; echo waited" && allow serves &&
+	expect_code 0 git -C serves agbranch open a -d -- cat &&
+	wait_until 30 script_log_has "^waited$" && close_all a
+'
+
 test_expect_success 'bash in the script, and what the script installs is found' '
 	script_commit serves "arr=(x y); export MARKER=\${arr[1]} HERE=\$BASH_SOURCE; mkdir -p ~/tools; printf \"#!/bin/sh\\necho tool of \\\$MARKER \\\$HERE; exec cat\\n\" >~/tools/my-agent; chmod +x ~/tools/my-agent; PATH=\$PATH:~/tools" &&
 	allow serves &&

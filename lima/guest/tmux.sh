@@ -90,18 +90,24 @@ status=$?
 echo "$status" >"$status_file"
 exit "$status"'
 
+# The same for what the script and its jobs say, through a pipe that lives as long as they do.  Whatever
+# becomes of the log, nobody dies of writing into that.
+script_log_command='trap "" HUP INT QUIT; cd ~/.agbranch/log && ulimit -c 0 && ulimit -f 16384 &&
+until cat >>script.log; do test $? = 153 && mv -f script.log script.log.1 || break; done; exec cat >/dev/null'
+
 # In a login shell.  What the script exports, its working folder and its umask are the program's.  Each
 # job that it leaves in the background has a process group of its own (set -m) and writes to the log, so
-# that neither the end of the window nor keys typed in it reach it.  The script may do what it likes to
+# that neither the end of the window nor keys typed in it reach it.  Nor is the log a job of this shell, or
+# the script could wait for it.  The script may do what it likes to
 # this shell: end it, set options and traps, take over names.  So the status is written down in a trap,
 # its end without one counts too, and the loader is a new shell.  The file of the workspace is sourced where
 # it is the same text: then the script finds itself by its own path.  AGBRANCH_WINDOW marks what ends with
 # the window, so the script does not have it.
 # shellcheck disable=SC2016
 starter='
-agb_file=$1 agb_status_file=$2 agb_script_status=$3 agb_socket=$4 agb_channel=$5 agb_log=$6 agb_loader=$7
+agb_file=$1 agb_status_file=$2 agb_script_status=$3 agb_socket=$4 agb_channel=$5 agb_logger=$6 agb_loader=$7
 agb_window=$8
-agb_script=$agb_script_status.sh agb_program=
+agb_script=$agb_script_status.sh agb_out=$agb_script_status.out agb_program=
 while IFS= read -r agb_line; do
 	case $agb_line in
 	a*) test -z "$agb_program" || break ;;
@@ -120,7 +126,7 @@ set --
 agb_end () {
 	unset -f tmux rm echo test || :
 	echo "$1" >"$agb_script_status"
-	rm -f -- "$agb_script" "$agb_file"
+	rm -f -- "$agb_script" "$agb_file" "$agb_out"
 	tmux -S "$agb_socket" wait-for -S "$agb_channel"
 }
 trap '\''agb_end "$?"'\'' EXIT
@@ -129,8 +135,10 @@ if test ! -L .agbranch/runtime.sh && cmp -s "$agb_script" .agbranch/runtime.sh; 
 else
 	agb_source=$agb_script
 fi
+mkfifo -m 600 "$agb_out" || exit 1
+(sh -c "$agb_logger" <"$agb_out" >/dev/null 2>&1 & echo "$!" >"$agb_script_status.log")
 set -m
-. "$agb_source" >>"$agb_log" 2>&1 </dev/null
+. "$agb_source" >"$agb_out" 2>&1 </dev/null
 agb_status=$?
 unset -f tmux rm echo test || :
 test "$agb_status" = 0 || exit "$agb_status"
@@ -138,7 +146,7 @@ trap - EXIT
 command -v -- "$agb_program" >/dev/null || agb_end missing
 test -e "$agb_file" || exit 127
 echo 0 >"$agb_script_status"
-rm -f -- "$agb_script"
+rm -f -- "$agb_script" "$agb_out"
 tmux -S "$agb_socket" wait-for -S "$agb_channel"
 set +m
 export AGBRANCH_WINDOW="$agb_window"
@@ -164,19 +172,34 @@ wait_for () {
 	wait "$watcher"
 }
 
+# until_logged TENTHS: until all of what the script said is in its log, or jobs of it can still say more.
+until_logged () {
+	logger=$(cat "$script_status.log" 2>/dev/null) && test -n "$logger" || return
+	tenths=$1
+	while kill -0 "$logger" 2>/dev/null && test "$tenths" -gt 0; do
+		sleep 0.1 2>/dev/null || sleep 1
+		tenths=$((tenths - 1))
+	done
+}
+
 run_script () {
 	log=$HOME/.agbranch/log/script.log
 	script_status=$run_folder/$window.script
 	shell=$(command -v bash || command -v sh)
-	(umask 077 && mkdir -p "$HOME/.agbranch/log" && : >"$log") || exit 1
+	(umask 077 && mkdir -p "$HOME/.agbranch/log" && : >"$log" && rm -f -- "$log.1") || exit 1
 	channel=agbranch-$window-$$
 	new_window "$shell" -l -c "$starter" agbranch-run "$file" "$status_file" \
-		"$script_status" "$socket" "$channel" "$log" "$loader" "$window" || exit 1
+		"$script_status" "$socket" "$channel" "$script_log_command" "$loader" "$window" || exit 1
 	wait_for "$channel"
 	status=$(cat "$script_status" 2>/dev/null ||
 		tmux_do list-panes -t "$target" -F '#{pane_dead_status}' 2>/dev/null)
-	rm -f -- "$script_status" "$script_status.sh"
-	test "$status" = 0 || rm -f -- "$file"
+	if test "$status" = 0; then
+		until_logged 2
+	else
+		until_logged 20
+		rm -f -- "$file"
+	fi
+	rm -f -- "$script_status" "$script_status.sh" "$script_status.log" "$script_status.out"
 	echo "script ${status:-255}"
 	tail -n 1 "$log" | head -c 1000
 }
