@@ -23,6 +23,10 @@ torture_wrapper () {
 	me=$2.\$(wc -l <"$TORTURE/count.$2")
 	test -z "\$TORTURE_PLAN" || exec strace -y -e trace=$TORTURE_CALLS -o "$TORTURE/plan/\$me" "$3" "\$@"
 	test "\$me" = "\$TORTURE_TARGET" || exec "$3" "\$@"
+	case \$TORTURE_INJECT in
+	# Not the execve that strace itself begins with.
+	execve:*) exec strace -o /dev/null -e trace=execve -e inject="\$TORTURE_INJECT" sh -c 'exec "\$0" "\$@"' "$3" "\$@" ;;
+	esac
 	exec strace -o /dev/null -e trace="\${TORTURE_INJECT%%:*}" -e inject="\$TORTURE_INJECT" "$3" "\$@"
 	WRAPPER
 	chmod +x "$1"
@@ -57,8 +61,10 @@ torture_points_of () {
 			if (call !~ /^[a-z0-9_]+\(/) next
 			sub (/\(.*/, "", call)
 			number[call]++
+			# A program that execve refuses is to main what a fork is that fails: posix_spawn says so.
+			if (call == "execve" && target != "main") { point ("error=EIO"); point ("signal=KILL") }
+			if (call == "execve") next
 			if ($0 ~ /"\/(usr|lib|etc|proc|sys|dev)\// || $0 ~ /<\/(usr|lib|etc|proc|sys|dev)\//) next
-			if (call == "execve" && target == "main") next
 			if (call == "openat") { point ("signal=KILL"); point ("error=EIO"); point ("error=EINTR") }
 			if (call == "openat" && $0 ~ /O_CREAT/) point ("error=ENOSPC")
 			if (call == "read") { point ("error=EIO"); point ("error=EINTR") }
@@ -76,7 +82,6 @@ torture_points_of () {
 			if (call == "wait4") point ("signal=KILL")
 			if (call ~ /^(recvfrom|sendmsg|connect)$/) { point ("error=EINTR"); point ("error=ECONNRESET") }
 			if (call ~ /chmod$/) point ("error=EIO")
-			if (call == "execve") { point ("error=EIO"); point ("signal=KILL") }
 		}'
 }
 
