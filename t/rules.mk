@@ -45,7 +45,7 @@ C_FILES := $(sort $(wildcard git-agbranch/*.[ch] git-agbranch/*/*.[ch] git-agbra
 	subcommands/*.[ch] t/unit/*.[ch] t/tools/*.[ch] t/fuzz/*.[ch]))
 HEADERS := $(filter %.h,$(C_FILES))
 CLANG_FORMAT ?= clang-format
-CHECKS := format headers layers shell verbs words manual
+CHECKS := format headers layers shell verbs words rows manual
 
 .PHONY: check format $(CHECKS:%=check-%)
 check: $(CHECKS:%=check-%)
@@ -74,6 +74,9 @@ check-verbs:
 
 check-words:
 	$(call say,CHECK,words)t/check/words.sh
+
+check-rows:
+	$(call say,CHECK,rows)t/check/rows.sh >/dev/null
 
 check-manual: programs man
 	$(call say,CHECK,manual)t/check/manual.sh "$(BUILD)"

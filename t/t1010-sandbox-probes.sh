@@ -37,6 +37,7 @@ test_expect_success 'a sandbox to try them in' '
 	start p
 '
 
+# row 22
 # probe, argument, result inside, result without our defences ("-": depends on the machine)
 while read -r probe argument result without; do
 	test "$argument" = - && argument=
@@ -255,6 +256,7 @@ test_expect_success ROOT 'that proves something: as uid 0 the kernel settings ca
 	grep done out
 '
 
+# row 20
 # --- network ---
 
 # serve KIND ADDRESS: a listener of the host; its address is in $served until unserve.
@@ -359,6 +361,7 @@ test_expect_success NETWORK 'the rules cannot be changed from inside' '
 	inside EPERM setns
 '
 
+# no row
 test_expect_success 'everything goes' '
 	for name in p out open; do
 		"$tool" destroy "$name" "$name.1" || return 1

@@ -188,12 +188,14 @@ test_expect_success 'the terminal is as it was after the relay, also after SIGTE
 	wait_until 30 "$tool" exec x sh -c "! pgrep -f \"[s]leep 1003\""
 '
 
+# row 18
 test_expect_success 'guest bytes are filtered on the way to a terminal' '
 	expect_code 0 "$tool" exec --tty x printf "a\\033]52;c;ZXZpbA==\\007b\\033[6nc\\033[31mred" </dev/null &&
 	printf "abc\\033[31mred\\033[0m" >expected &&
 	test_cmp expected out
 '
 
+# no row
 test_expect_success 'a window that changes its size tells the command' '
 	cat >size.sh <<-EOF &&
 	stty rows 20 cols 50

@@ -14,6 +14,7 @@ test_expect_success 'set up: a host with programs that no guest may start' '
 . "$HOSTILE/objects.sh"
 . "$HOSTILE/policy.sh"
 
+# row 2 21
 test_expect_success 'accepted attributes that name drivers of the host start none of them' '
 	fresh_guest && rm -f stream canary.sang host/canary.sang &&
 	echo "* filter=evil diff=evil merge=evil" >guest/.gitattributes &&
@@ -25,6 +26,18 @@ test_expect_success 'accepted attributes that name drivers of the host start non
 	gate patch "$BASE" "$NEW" ../patch &&
 	grep "^+work" patch &&
 	test ! -e canary.sang
+'
+
+# row 4
+test_expect_success 'a bundle with branches and tags: the commit comes, and of its refs none' '
+	fresh_guest && rm -f stream && git -C host for-each-ref >refs.before &&
+	NEW=$(one_entry 100644 taken "$(blob text)") && g tag -a -m evil v99 "$NEW" && g branch -f agbranch/other "$NEW" &&
+	g update-ref refs/remotes/origin/main "$NEW" && g update-ref refs/agbranch/sessions/other/head "$NEW" && g update-ref refs/heads/main "$NEW" &&
+	g update-ref refs/replace/$BASE "$NEW" && g bundle create -q ../stream --branches --tags --remotes \
+		refs/agbranch/sessions/other/head refs/replace/$BASE "^$BASE" &&
+	test "$(git bundle list-heads stream | wc -l)" -ge 6 &&
+	gate sync "$BASE" "$BASE" "$NEW" ../staged check <stream &&
+	git -C host for-each-ref >refs.after && test_cmp refs.before refs.after
 '
 
 test_done

@@ -50,6 +50,7 @@ works_again () {
 	answers 0 show one && repo_is_sound .
 }
 
+# row 1
 test_expect_success 'git that says nothing' '
 	printf "#!/bin/sh\nexit 0\n" | liar git &&
 	answers "6 9" sync one && answers "0" show one && works_again
@@ -60,6 +61,7 @@ test_expect_success 'git that fails, with a message for the terminal' '
 	answers "6 9" sync one && answers "6 9" close one --sync --yes && works_again
 '
 
+# row 1 8 9
 test_expect_success 'a tip that is an option, a path, an escape sequence' '
 	for tip in --upload-pack=/bin/sh ../../../etc/passwd "$name" "HEAD@{1}" "$(printf "%s" "$(git rev-parse HEAD)" | tr a-f A-F)"; do
 		printf "#!/bin/sh\ncase \$* in *rev-parse*--verify*) printf \"%s\\\\n\"; exit ;; esac\nexec /usr/bin/git \"\$@\"\n" "$tip" | liar git &&
@@ -67,11 +69,13 @@ test_expect_success 'a tip that is an option, a path, an escape sequence' '
 	done && works_again
 '
 
+# row 1 9
 test_expect_success 'a branch whose name is for the terminal' '
 	printf "#!/bin/sh\ncase \$* in *symbolic-ref*) printf \"refs/heads/%s\\\\n\"; exit ;; esac\nexec /usr/bin/git \"\$@\"\n" "$name" | liar git &&
 	answers "3 6" sync one && works_again
 '
 
+# row 1 7
 test_expect_success 'a tip that nobody has, and a pack without it; a pack of something else' '
 	for send in "printf PACK" "/usr/bin/git pack-objects --stdout -q --all </dev/null" "exec yes PACK" "cat /dev/zero" "exit 0"; do
 		printf "#!/bin/sh\ncase \$* in *rev-parse*HEAD^*) echo %s; exit ;; *pack-objects*) %s; exit ;; esac\nexec /usr/bin/git \"\$@\"\n" \
@@ -80,6 +84,7 @@ test_expect_success 'a tip that nobody has, and a pack without it; a pack of som
 	done && works_again
 '
 
+# row 1
 test_expect_success 'a tip of before what was synced' '
 	printf "#!/bin/sh\ncase \$* in *rev-parse*HEAD^*) echo %s; exit ;; esac\nexec /usr/bin/git \"\$@\"\n" "$(git rev-parse main)" | liar git &&
 	answers "3" sync one && works_again
@@ -94,6 +99,7 @@ test_expect_success 'a git that never answers, or never ends to: Ctrl-C ends the
 	done && works_again
 '
 
+# row 9 10
 test_expect_success 'tmux that lies, is endless, or speaks to the terminal' '
 	for lie in "exit 0" "exec yes" "printf \"$name\"; printf \"$name\" >&2; exit 1" "printf \"agent|0|%%s\\\\n\" \"$name\"" "exec head -c 100000000 /dev/zero"; do
 		printf "#!/bin/sh\n%s\n" "$lie" | liar tmux &&
@@ -102,6 +108,7 @@ test_expect_success 'tmux that lies, is endless, or speaks to the terminal' '
 	done && works_again
 '
 
+# row 1 9
 test_expect_success 'a shell that lies, is endless, or speaks to the terminal' '
 	for lie in "exit 0" "exec yes" "printf \"$name\"; printf \"$name\" >&2; exit 1"; do
 		printf "#!/bin/bash\n%s\n" "$lie" | liar sh &&
@@ -109,11 +116,40 @@ test_expect_success 'a shell that lies, is endless, or speaks to the terminal' '
 	done && works_again
 '
 
+# no row
 test_expect_success 'after all of that the work comes, and the session closes' '
 	git agbranch sync one -q && test "$(git rev-parse agbranch/one)" = "$(git agbranch run one -- git rev-parse HEAD)" &&
 	git show agbranch/one:file | grep "not synced" && test ! -e "$TEST_TMP/sang" && repo_is_sound .
 '
 
+# row 16
+test_expect_success 'the name and address of the user, a committer, a signature, trailers: they come as claims, nothing is taken from them' '
+	git agbranch run one -- sh -c "git config user.name \"Test User\" && git config user.email test@example.com && echo claimed >claimed && git add . &&
+		tree=\$(git write-tree) && printf \"tree %s\\nparent %s\\nauthor Test User <test@example.com> 1 +0000\\ncommitter GitHub <noreply@github.com> 1 +0000\\ngpgsig -----BEGIN PGP SIGNATURE-----\\n \\n =aaaa\\n -----END PGP SIGNATURE-----\\n\\nclaims\\n\\nReviewed-by: Test User <test@example.com>\\nagbranch-session: other\\n\" \$tree \$(git rev-parse HEAD) >raw &&
+		git reset -q --hard \$(git hash-object -w -t commit raw) && rm -f raw" &&
+	claim=$(git agbranch run one -- git rev-parse HEAD) && git agbranch sync one -q &&
+	test "$(git rev-parse agbranch/one)" = "$claim" && git cat-file commit agbranch/one | grep "^Reviewed-by: Test User" &&
+	git agbranch logs one --json >../events && jq -e "map (select (.kind == \"synced\")) | last | .message | test (\"Test User|GitHub|other\") | not" ../events &&
+	git reflog show --format="%gn %gs" agbranch/one >../reflog && head -n 1 ../reflog | grep "^Test User agbranch: sync"
+'
+
+test_expect_success 'dates of other centuries are no times of the host: the order and the age of things stay its own' '
+	begun=$(date +%s) &&
+	for date in "@0 +0000" "@4102444800 +1400"; do
+		git agbranch run one -- sh -c "echo \"$date\" >>claimed && GIT_AUTHOR_DATE=\"$date\" GIT_COMMITTER_DATE=\"$date\" git commit -qam dated" && git agbranch sync one -q || return 1
+	done &&
+	test "$(git log -1 --format=%ct agbranch/one)" = 4102444800 &&
+	git agbranch logs one --json >../events && jq -r "map (select (.kind == \"synced\")) | .[-2:] | .[].at" ../events >../times && test "$(wc -l <../times)" = 2 &&
+	sort ../times | test_cmp - ../times &&
+	while read -r time; do
+		seconds=$(date -d "$time" +%s) && test "$seconds" -ge "$begun" && test "$seconds" -le "$(date +%s)" || return 1
+	done <../times &&
+	git reflog show --date=unix --format=%gd agbranch/one | head -n 2 | tr -dc "0-9\n" >../times && while read -r seconds; do
+		test "$seconds" -ge "$begun" && test "$seconds" -le "$(date +%s)" || return 1
+	done <../times
+'
+
+# no row
 test_expect_success 'a liar cannot keep close --discard from ending it' '
 	printf "#!/bin/sh\nexit 0\n" | liar git && printf "#!/bin/bash\nexec yes\n" | liar sh &&
 	timeout -k 1 60 git agbranch close one --discard --yes >../out 2>../err && grep "^warning: not all work could be saved" ../err &&

@@ -67,6 +67,7 @@ test_expect_success 'a name is taken, also from another repository, and it is sa
 	grep "in .*/repo" err
 '
 
+# row 8
 test_expect_success 'what a name may be' '
 	expect_code 129 git -C repo agbranch open &&
 	for name in Upper a..b list 123 a/b .x $(printf "%049d" 1 | tr 0 a); do
@@ -74,6 +75,7 @@ test_expect_success 'what a name may be' '
 	done
 '
 
+# no row
 test_expect_success 'an unknown base, an unborn HEAD, no repository: exit 1, nothing made' '
 	expect_code 1 git -C repo agbranch open two --base nonsense &&
 	grep nonsense err &&

@@ -84,6 +84,7 @@ test_expect_success 'HEAD on another branch, detached, unborn' '
 	expect_code 0 git agbranch sync one
 '
 
+# row 9
 test_expect_success 'a branch name with escapes is shown escaped' '
 	git agbranch run one -- git symbolic-ref HEAD "refs/heads/$(printf "x\302\233y")" &&
 	expect_code 3 git agbranch sync one &&
@@ -91,6 +92,7 @@ test_expect_success 'a branch name with escapes is shown escaped' '
 	git agbranch run one -- git symbolic-ref HEAD refs/heads/agbranch/one
 '
 
+# no row
 test_expect_success 'synced history rewritten in the guest' '
 	git agbranch run one -- git rev-parse HEAD >kept &&
 	git agbranch run one -- git commit -q --amend --allow-empty -m rewritten &&

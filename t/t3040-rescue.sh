@@ -26,6 +26,7 @@ test_expect_success 'list: table, JSON, -z, of one session' '
 	test "$(tr "\0" "\n" <out | wc -l)" -eq 9
 '
 
+# row 9
 test_expect_success 'show: commits and files, escaped; the patch' '
 	expect_code 0 git agbranch rescue show one &&
 	grep "refs/agbranch/rescue/one/2" out &&
@@ -37,6 +38,7 @@ test_expect_success 'show: commits and files, escaped; the patch' '
 	grep "31msubject" out
 '
 
+# no row
 test_expect_success 'restore makes a branch, once' '
 	expect_code 0 git agbranch rescue restore one &&
 	test "$(git show rescue/one/2:new)" = round-2 &&

@@ -21,6 +21,7 @@ test_expect_success 'secrets: on another branch, in a stash, in a tag, unreachab
 	git notes add -m SECRET-note HEAD && echo SECRET-dirty >>file && echo SECRET-ignored >.env && echo .env >.git/info/exclude
 '
 
+# row 19
 test_expect_success 'borrowed objects show them all, as the page says' '
 	git agbranch open one -q && secrets_in_guest >found && test "$(head -n 1 found)" -ge 8 && test "$(tail -n 1 found)" = 2 &&
 	git agbranch close one --discard --yes -q

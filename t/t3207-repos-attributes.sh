@@ -30,6 +30,7 @@ canary () {
 	printf "%s\n" "#!/bin/sh" "echo $1 >>$TOP/ran" "cat" >"canary-$1" && chmod +x "canary-$1" && echo "$TOP/canary-$1"
 }
 
+# row 1 2 21
 test_expect_success 'filters, diff and merge drivers, textconv, pager, fsmonitor: none runs for what the guest made' '
 	( cd host && git config filter.x.clean "$(cd .. && canary clean)" && git config filter.x.smudge "$(cd .. && canary smudge)" && git config filter.x.required true &&
 		git config diff.x.textconv "$(cd .. && canary textconv)" && git config diff.x.command "$(cd .. && canary diff)" &&
@@ -45,6 +46,7 @@ test_expect_success 'filters, diff and merge drivers, textconv, pager, fsmonitor
 	git -C host rev-parse -q --verify refs/agbranch/rescue/one/1 && test_must_be_empty ran
 '
 
+# row 1 2
 test_expect_success 'config, hooks and attributes that the guest writes into its own .git stay there' '
 	git -C host branch -q -D agbranch/one && git -C host agbranch open one -q &&
 	git agbranch run one -- sh -c "
@@ -55,6 +57,7 @@ test_expect_success 'config, hooks and attributes that the guest writes into its
 	git agbranch close one --discard --yes -q && test_must_be_empty ran && no_process_left
 '
 
+# no row
 test_expect_success '--include-dirty: one commit, fixed subject, no ignored files; without it nothing is committed' '
 	make_repo plain && echo "*.log" >plain/.gitignore && git -C plain add . && git -C plain commit -qm ignore && echo k >plain/k.log &&
 	git -C plain agbranch open one -q --copy k.log &&

@@ -130,6 +130,7 @@ test_expect_success 'when our side is killed the terminal is as before and the s
 	wait_until 30 sh -c "! git agbranch run one -- pgrep -x sleep >/dev/null"
 '
 
+# row 10 18
 test_expect_success 'a guest cannot write the clipboard or make the terminal answer' '
 	on_terminal git agbranch shell one &&
 	see "agent@" &&
@@ -139,6 +140,7 @@ test_expect_success 'a guest cannot write the clipboard or make the terminal ans
 	! screen_has "[0-9]R" && ! screen_has "[0-9]c"
 '
 
+# no row
 test_expect_success 'a stopped session is started first' '
 	git agbranch stop one &&
 	on_terminal git agbranch attach one &&

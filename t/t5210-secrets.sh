@@ -23,6 +23,7 @@ test_expect_success 'a session, its agent and its work, with secrets in the envi
 	done
 '
 
+# row 13
 test_expect_success 'the guest reads none: environment, files, configuration, processes' '
 	for name in one box; do
 		git agbranch run $name -- sh -c "

@@ -1,5 +1,6 @@
 # Small streams that become large.
 
+# row 6
 hostile 'a blob of one gibibyte in one megabyte' 'agbranch.limits.blobBytes' '
 	raw_pack zeros=3,1073741824 >stream'
 hostile 'a blob of fifty gigabytes, said only' 'agbranch.limits.blobBytes' 'raw_pack claim=3,53687091200,x >stream'

@@ -45,6 +45,7 @@ def top(form=tarfile.GNU_FORMAT):
     return Tar(form).folder('top')
 
 
+# row 17
 @case("an absolute path")
 def absolute():
     return top().add('/tmp/agb-escaped', data=b'x').end()

@@ -3,6 +3,7 @@
 for name in .git .GIT .Git; do
 	hostile "a tree with '$name'" 'hasDotgit' "NEW=\$(one_entry 40000 $name \$(tree 100644 config \$(blob x)))"
 done
+# row 3
 hostile 'a file .git' 'hasDotgit' 'NEW=$(one_entry 100644 .git "$(blob "gitdir: /")")'
 hostile 'git~1' 'hasDotgit' 'NEW=$(one_entry 100644 git~1 "$(blob x)")'
 hostile '.git with a dot behind it' 'refused:' 'NEW=$(one_entry 100644 .git. "$(blob x)")'

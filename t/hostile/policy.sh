@@ -1,5 +1,6 @@
 # What is sound for git, and refused by the tree policy.
 
+# row 5
 hostile 'a link to /etc/passwd' 'symlink-absolute' 'NEW=$(link /etc/passwd)'
 hostile 'a link out of the tree' 'symlink-escape' 'NEW=$(link ../../../home)'
 hostile 'a link that goes up as far as the tree, and one more' 'symlink-escape' 'NEW=$(link ../../x sub/link)'

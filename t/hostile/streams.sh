@@ -1,5 +1,6 @@
 # Streams that stop, lie, repeat or never end.
 
+# row 6
 hostile 'nothing at all' 'is empty' ': >stream'
 hostile 'three bytes' 'ended in the middle' 'printf PAC >stream'
 hostile 'a page instead of a pack' 'is not a pack' 'echo "<html>not found</html>" >stream'
@@ -49,6 +50,7 @@ hostile 'a delta that copies from behind its base' 'refused: pack' '
 	raw_pack object=3,abcd ofs=13,0410b00a06 >stream'
 hostile 'a delta whose result is not what it says' 'refused: pack' '
 	raw_pack object=3,abcd ofs=13,0463026162 >stream'
+# row 7
 hostile 'a tip that is not in the pack' 'refused: connectivity' '
 	one_entry 100644 name "$(blob text)" >/dev/null && NEW=1234567890123456789012345678901234567890'
 hostile 'a tip that is a tree' 'refused: tip' '
@@ -56,8 +58,10 @@ hostile 'a tip that is a tree' 'refused: tip' '
 hostile 'a tip that is a blob' 'refused: tip' 'NEW=$(blob text)'
 hostile 'a tip that is a tag' 'refused: tip' '
 	c=$(one_entry 100644 name "$(blob text)") && g tag -a -m tag evil $c && NEW=$(g rev-parse evil)'
+# row 8
 hostile 'a tip that is no name' 'refused: tip' 'one_entry 100644 name "$(blob text)" >/dev/null && NEW=main'
 hostile 'a tip that is an option' 'refused: tip' 'one_entry 100644 name "$(blob text)" >/dev/null && NEW=--all'
+# row 7
 hostile 'a parent that nobody has' 'refused:' '
 	t=$(tree 100644 name "$(blob text)") &&
 	NEW=$(raw_commit "tree $t\nparent 1234567890123456789012345678901234567890\nauthor a <a@b> 1 +0000\ncommitter a <a@b> 1 +0000\n\nx\n")'
