@@ -49,9 +49,8 @@ print_verbs (void)
             agb_print ("   %-11s %s\n", verbs[i].name, verbs[i].summary);
           }
     }
-  agb_print (
-      "\n'git agbranch help <verb>' shows the page of a verb, 'git agbranch help tutorial' the\n"
-      "way in; the file formats are in agbranch-formats(5).\n");
+  agb_print ("\n'git agbranch help <verb>' shows the page of a verb, 'git agbranch help\n"
+             "tutorial' the way in; the file formats are in agbranch-formats(5).\n");
 }
 
 static void

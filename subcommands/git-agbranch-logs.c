@@ -64,7 +64,8 @@ print_event (const AgbEvent *event, gpointer data)
   if (!logs->ctx->json)
     {
       g_autofree char *message = agb_escape (event->message, -1);
-      agb_print ("%s  %-7s  %-16s  %s\n", event->at, event->level, event->kind, message);
+      g_autofree char *at = agb_time_shown (event->at);
+      agb_print ("%s  %-7s  %-16s  %s\n", at, event->level, event->kind, message);
       if (logs->follow)
         fflush (stdout);
       return ferror (stdout) == 0;
@@ -82,8 +83,9 @@ static void
 print_sync_run_text (const AgbSyncRun *run)
 {
   g_autofree char *reason = run->error_text != NULL ? agb_escape (run->error_text, -1) : NULL;
+  g_autofree char *at = agb_time_shown (run->started_at);
 
-  agb_print ("%s  %-8s", run->started_at, run->result);
+  agb_print ("%s  %-8s", at, run->result);
   if (run->number > 0)
     agb_print ("  #%" G_GINT64_FORMAT, run->number);
   if (run->old_oid != NULL && run->new_oid != NULL)

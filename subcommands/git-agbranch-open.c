@@ -1,6 +1,7 @@
 /* open: a repo session from a name.  Killed half-way, it is undone by the next command on that name,
  * or finished when the agent may have worked already. */
 #include "core/error.h"
+#include "core/escape.h"
 #include "core/main.h"
 #include "core/output.h"
 #include "subcommands/open-options.h"
@@ -63,7 +64,7 @@ check_options (const AgbContext *ctx, const Options *options, GError **error)
   if (options->repo != NULL && agb_is_repository_url (options->repo))
     {
       static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "@:/._-";
-      const char *given = options->repo;
+      g_autofree char *given = agb_hide_credentials (options->repo);
       g_autofree char *url
           = strspn (given, plain) == strlen (given) ? g_strdup (given) : g_shell_quote (given);
       g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "--repo takes a path, not the address %s",

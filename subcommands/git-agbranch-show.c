@@ -33,9 +33,10 @@ static void
 print_time (const char *label, const char *at)
 {
   g_autofree char *age = agb_time_age (at);
+  g_autofree char *shown = agb_time_shown (at);
 
   if (at != NULL)
-    print_made (label, "%s (%s ago)", at, age);
+    print_made (label, "%s (%s ago)", shown, age);
 }
 
 static void
@@ -59,9 +60,12 @@ print_repo (const AgbSession *session, const AgbSessionView *view)
   if (!view->has_sync)
     print_line ("last sync", "none");
   else
-    print_made ("last sync", "%s at %s%s%s", view->last_sync.result, view->last_sync.started_at,
-                view->last_sync.error_text != NULL ? ": " : "",
-                view->last_sync.error_text != NULL ? view->last_sync.error_text : "");
+    {
+      g_autofree char *at = agb_time_shown (view->last_sync.started_at);
+      print_made ("last sync", "%s at %s%s%s", view->last_sync.result, at,
+                  view->last_sync.error_text != NULL ? ": " : "",
+                  view->last_sync.error_text != NULL ? view->last_sync.error_text : "");
+    }
 }
 
 /* "2 GiB (advisory)" */

@@ -3,6 +3,7 @@
 #include "core/interrupt.h"
 #include "core/main.h"
 #include "core/output.h"
+#include "core/time.h"
 #include "session/env.h"
 #include "session/watch.h"
 
@@ -43,8 +44,9 @@ print_item (const AgbWatchItem *item, gpointer data)
   else
     {
       g_autofree char *message = agb_escape (item->message, -1);
-      agb_print ("%s  %-10s %-8s %-16s %s\n", item->timestamp, item->session->lifecycle_state,
-                 item->level, item->event_type, message);
+      g_autofree char *at = agb_time_shown (item->timestamp);
+      agb_print ("%s  %-10s %-8s %-16s %s\n", at, item->session->lifecycle_state, item->level,
+                 item->event_type, message);
       fflush (stdout);
     }
   return ferror (stdout) == 0;

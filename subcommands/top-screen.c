@@ -61,16 +61,32 @@ agb_screen_leave (AgbScreen *screen)
   screen->inside = FALSE;
 }
 
-/* color.agbranch, else color.ui, as git reads them. */
-static gboolean
-color_is_off (void)
+/* What KEY has, NULL: nothing.  The caller frees. */
+static char *
+ask_git (const char *key)
 {
-  static const char *const argv[]
-      = { "git", "config", "--get-colorbool", "color.agbranch", "true", NULL };
+  const char *const argv[] = { "git", "config", "--get", key, NULL };
   const AgbChildSpec spec = { .argv = argv, .timeout_ms = AGB_TIMEOUT_QUICK };
   g_auto (AgbChildResult) result = { 0 };
 
-  return agb_child_run (&spec, &result, NULL) && g_str_has_prefix (result.output->str, "false");
+  if (!agb_child_run (&spec, &result, NULL) || result.status != 0)
+    return NULL;
+  return g_strchomp (g_strdup (result.output->str));
+}
+
+/* color.agbranch, else color.ui, as git reads them: "always" counts whatever the terminal says it is. */
+static gboolean
+use_color (void)
+{
+  static const char *const off[] = { "never", "false", "no", "off", "0", NULL };
+  g_autofree char *mode = ask_git ("color.agbranch");
+
+  if (mode == NULL)
+    mode = ask_git ("color.ui");
+  for (const char *const *word = off; mode != NULL && *word != NULL; word++)
+    if (g_ascii_strcasecmp (mode, *word) == 0)
+      return FALSE;
+  return agb_use_color (STDOUT_FILENO, mode);
 }
 
 AgbScreen *
@@ -90,7 +106,7 @@ agb_screen_new (GError **error)
   sigprocmask (SIG_BLOCK, &size_change, &screen->mask_before);
   screen->size_fd = signalfd (-1, &size_change, SFD_CLOEXEC | SFD_NONBLOCK);
   screen->frame = g_string_new (NULL);
-  screen->color = agb_use_color (STDOUT_FILENO, color_is_off () ? "never" : NULL);
+  screen->color = use_color ();
   tcgetattr (STDIN_FILENO, &screen->before);
   agb_screen_enter (screen);
   return screen;

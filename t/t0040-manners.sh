@@ -42,6 +42,10 @@ for command in ps config 'hooks status' 'rescue list'; do
 	'
 done
 
+test_expect_success 'help fits 80 columns' '
+	git agbranch help >out && ! grep ".\{81\}" out
+'
+
 test_expect_success 'NO_COLOR and color.agbranch=never mean no colour' '
 	escape=$(printf "\033\[[0-9;]*m") &&
 	on_terminal env NO_COLOR=1 git agbranch ps &&

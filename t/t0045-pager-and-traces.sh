@@ -32,6 +32,16 @@ test_expect_success 'no prompt, no variable and no input of a command is in a tr
 	git agbranch close two --discard --yes -q
 '
 
+test_expect_success 'credentials in a URL are in no trace, message or hint' '
+	for url in https://user:planted@127.0.0.1:1/x.git https://planted@127.0.0.1:1/x.git; do
+		AGBRANCH_TRACE=1 expect_code 7 git agbranch open --clone "$url" away &&
+		grep "^trace: run: .git. .clone. .*https://<redacted>@127.0.0.1:1/x.git" err &&
+		grep "^fatal: cannot clone .https://<redacted>@127.0.0.1:1/x.git." err && ! grep planted err &&
+		expect_code 1 git agbranch open --repo "$url" away && ! grep planted err &&
+		grep "^hint: git clone .https://<redacted>@127.0.0.1:1/x.git. <dir>" err || return 1
+	done
+'
+
 # early VERB…: the reader goes away at once; that is no error, and nothing is said about it.
 early () {
 	{ { git agbranch "$@"; echo $? >code; } 2>err | :; } && test_must_be_empty err &&
@@ -87,6 +97,53 @@ test_expect_success 'Ctrl-C: exit 4, nothing is left, and it says how to go on' 
 	expect_code 0 git agbranch repair again --json && json_is .lifecycle_state closed &&
 	expect_code 0 git agbranch open again -q &&
 	git agbranch close again --discard --yes -q
+'
+
+# by_keys KEY…: what is on the terminal is ended by these; the terminal is as before then.
+by_keys () {
+	for key; do
+		term send-keys "$key" || return 1
+	done
+	wait_until 30 test -s after && test_cmp before after &&
+	test "$(term display-message -p "#{cursor_flag} #{alternate_on} #{mouse_any_flag}")" = "1 0 0"
+}
+# with_keys TERMINAL COMMAND
+with_keys () {
+	terminal=$1
+	shift
+	rm -f before after && on_terminal "trap : INT; stty -a >before; $*; echo status \$? end; stty -a >after"
+}
+cleanup 'for terminal in 5 6 7 8 9 10 11 12; do term kill-server 2>/dev/null; done'
+
+test_expect_success 'Ctrl-C for what follows or looks: status 0, the terminal as before' '
+	with_keys 5 git-agbranch watch one && wait_until 30 screen_has "snapshot" && by_keys C-c && screen_has "status 0 end" &&
+	! grep ".\{80\}" screen && grep "^[0-9T:-]*Z  running" screen &&
+	with_keys 6 git-agbranch logs -f one && wait_until 30 screen_has "opened" && by_keys C-c && screen_has "status 0 end" &&
+	grep "^[0-9T:-]*Z  info " screen &&
+	with_keys 7 git-agbranch top && wait_until 30 screen_has "^>one" && by_keys C-c && screen_has "status 0 end" &&
+	! screen_has "git agbranch top"
+'
+
+test_expect_success 'Ctrl-C in wait, sync and at the question of close: status 4, and how to go on' '
+	with_keys 8 git-agbranch wait one --for=stopped && wait_until 30 pgrep -f "agbranch-wait one --for=stopped" >/dev/null &&
+	by_keys C-c && screen_has "^^Cfatal: interrupted by SIGINT" && screen_has "status 4 end" &&
+	printf "#!/bin/sh\nexec sleep 3577\n" >.git/hooks/pre-sync && chmod +x .git/hooks/pre-sync &&
+	agent_commit one file later && all_refs . >refs &&
+	with_keys 9 git-agbranch sync one && wait_until 30 pgrep -f "sleep 357[7]" >/dev/null && by_keys C-c &&
+	screen_has "^fatal: interrupted by SIGINT" && screen_has "^hint: run the same command again" && screen_has "status 4 end" &&
+	! pgrep -f "sleep 357[7]" && all_refs . >now && test_cmp refs now &&
+	rm .git/hooks/pre-sync && expect_code 0 git agbranch sync one --json && json_is .commits 1 &&
+	with_keys 10 git-agbranch close one --discard && wait_until 30 screen_has "y/N" && by_keys C-c &&
+	screen_has "^fatal: interrupted by SIGINT" && screen_has "status 4 end" &&
+	expect_code 0 git agbranch show one --json && json_is .lifecycle_state running
+'
+
+test_expect_success 'Ctrl-C in attach is for the guest; behind git a shell says 130, when the verb has ended' '
+	with_keys 11 git-agbranch attach one && wait_until 30 screen_has "agent@" && term send-keys "sleep 3578" Enter &&
+	guest_sleeps () { git agbranch run one -- pgrep -f "sleep 357[8]" >/dev/null; } && wait_until 30 guest_sleeps &&
+	term send-keys C-c && wait_until 30 eval "! guest_sleeps" && by_keys C-b d && screen_has "status 0 end" &&
+	with_keys 12 git agbranch wait one --for=stopped && wait_until 30 pgrep -f "agbranch-wait one --for=stopped" >/dev/null &&
+	by_keys C-c && screen_has "fatal: interrupted by SIGINT" && screen_has "status 130 end"
 '
 
 test_expect_success 'the end: nothing is left' '

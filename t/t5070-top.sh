@@ -146,6 +146,26 @@ test_expect_success 'Ctrl-C quits with 0; no session, no colour' '
 	screen kill-server
 '
 
+# reverse WORD ENVIRONMENT CONFIGURATION: whether (yes, no) the chosen line of top is in reverse video.
+reverse () {
+	screen respawn-window -k -t top "clear; $2 git $3 agbranch top; exec cat" &&
+	wait_until 30 shown "^>three" && screen capture-pane -e -p -t top >screen && grep ">three" screen >line &&
+	if grep "$(printf "\033\[7m")" line >/dev/null; then got=yes; else got=no; fi &&
+	test "$got" = "$1" || fail "$2 $3: $got"
+}
+
+test_expect_success 'colour: color.agbranch, color.ui, NO_COLOR, TERM=dumb' '
+	git agbranch launch three -q &&
+	screen new-session -d -s top -x 80 -y 24 cat &&
+	reverse yes "" "" && reverse yes "" "-c color.agbranch=auto" &&
+	reverse yes "" "-c color.ui=never -c color.agbranch=auto" &&
+	reverse yes "env NO_COLOR=1" "-c color.agbranch=always" && reverse yes "env TERM=dumb" "-c color.ui=always" &&
+	reverse no "" "-c color.agbranch=never" && reverse no "" "-c color.agbranch=false" &&
+	reverse no "" "-c color.ui=never" &&
+	reverse no "env NO_COLOR=1" "" && reverse no "env TERM=dumb" "" && reverse yes "env NO_COLOR=" "" &&
+	screen kill-server && git agbranch close three --discard --yes -q
+'
+
 test_expect_success 'no process is left' '
 	no_process_left
 '

@@ -78,6 +78,41 @@ agb_escape_lines (const char *text, gssize length)
   return escape (text, length, TRUE);
 }
 
+static gboolean
+is_of_web (const char *text, const char *separator)
+{
+  gsize before = (gsize)(separator - text);
+
+  return (before >= 4 && strncmp (separator - 4, "http", 4) == 0)
+         || (before >= 5 && strncmp (separator - 5, "https", 5) == 0);
+}
+
+char *
+agb_hide_credentials (const char *text)
+{
+  GString *shown = g_string_new (NULL);
+  const char *rest = text, *separator;
+
+  while ((separator = strstr (rest, "://")) != NULL)
+    {
+      const char *start = separator + strlen ("://");
+      const char *end = start + strcspn (start, "/?#'\" \t\n");
+      const char *at = g_strrstr_len (start, end - start, "@");
+      const char *colon = at != NULL ? memchr (start, ':', (gsize)(at - start)) : NULL;
+      const char *secret = at == NULL                    ? NULL
+                           : is_of_web (text, separator) ? start
+                           : colon != NULL               ? colon + 1
+                                                         : NULL;
+
+      g_string_append_len (shown, rest, (secret != NULL ? secret : start) - rest);
+      if (secret != NULL)
+        g_string_append (shown, "<redacted>");
+      rest = secret != NULL ? at : start;
+    }
+  g_string_append (shown, rest);
+  return g_string_free (shown, FALSE);
+}
+
 static int
 character_width (gunichar c)
 {

@@ -11,6 +11,10 @@ char *agb_escape (const char *text, gssize length);
 /* The same, but newlines and tabs stay: for text of several lines (patches, logs). */
 char *agb_escape_lines (const char *text, gssize length);
 
+/* TEXT with the credentials of every URL in it as "<redacted>", as git traces them: all of what stands
+ * before the "@" for http and https, where it may be a token, else what follows the user.  The caller frees. */
+char *agb_hide_credentials (const char *text);
+
 /* TRUE for printable ASCII only: nothing to escape, a column a byte.  Most text is, and tables have
  * thousands of cells. */
 gboolean agb_is_plain (const char *text, gsize length);

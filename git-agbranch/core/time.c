@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <string.h>
+
 static GDateTime *
 now_utc (void)
 {
@@ -88,6 +90,17 @@ agb_time_parse (const char *text)
   g_autoptr (GDateTime) time = text != NULL ? g_date_time_new_from_iso8601 (text, utc) : NULL;
 
   return time != NULL ? g_date_time_to_unix (time) : -1;
+}
+
+char *
+agb_time_shown (const char *text)
+{
+  if (agb_time_parse (text) < 0)
+    return g_strdup ("-");
+  const char *fraction = strchr (text, '.');
+  const char *zone = fraction != NULL ? fraction + 1 + strspn (fraction + 1, "0123456789") : text;
+  return fraction != NULL ? g_strdup_printf ("%.*s%s", (int)(fraction - text), text, zone)
+                          : g_strdup (text);
 }
 
 char *

@@ -10,6 +10,10 @@ char *agb_time_now (void);
 /* TEXT (RFC 3339) as seconds since the epoch, or -1. */
 gint64 agb_time_parse (const char *text);
 
+/* TEXT without the fraction of its second, for people; "-" when it is NULL or not a time.  The caller
+ * frees. */
+char *agb_time_shown (const char *text);
+
 /* "3s", "5m", "2h", "4d" since TEXT, for tables; "-" when TEXT is NULL or not a time.
  * The caller frees. */
 char *agb_time_age (const char *text);

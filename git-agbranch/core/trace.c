@@ -55,7 +55,8 @@ agb_trace_child (const char *const *argv, const char *cwd)
   g_autoptr (GString) line = g_string_new ("run:");
   for (; *argv != NULL; argv++)
     {
-      g_autofree char *quoted = g_shell_quote (*argv);
+      g_autofree char *hidden = agb_hide_credentials (*argv);
+      g_autofree char *quoted = g_shell_quote (hidden);
       g_autofree char *escaped = agb_escape (quoted, -1);
       g_string_append_printf (line, " %s", escaped);
     }

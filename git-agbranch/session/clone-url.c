@@ -1,6 +1,7 @@
 /* open --clone: a bare clone that the state root keeps. */
 #include "core/child.h"
 #include "core/error.h"
+#include "core/escape.h"
 #include "core/io.h"
 #include "core/paths.h"
 #include "session/open.h"
@@ -57,7 +58,8 @@ make_clone (const char *url, const char *path, GError **error)
   if (!run_git (argv, error))
     {
       agb_remove_tree (unfinished, NULL);
-      agb_error_adopt (error, AGB_ERROR_CHILD, "cannot clone '%s': ", url);
+      g_autofree char *shown = agb_hide_credentials (url);
+      agb_error_adopt (error, AGB_ERROR_CHILD, "cannot clone '%s': ", shown);
       return FALSE;
     }
   if (rename (unfinished, path) != 0)

@@ -53,6 +53,30 @@ test_escape (void)
 
 /* Whatever goes in: one line of valid UTF-8 without controls comes out. */
 static void
+test_hide_credentials (void)
+{
+  static const char *const cases[][2] = {
+    { "https://user:pass@host/x.git", "https://<redacted>@host/x.git" },
+    { "https://token@host/x", "https://<redacted>@host/x" },
+    { "http://a:b@c@host:80", "http://<redacted>@host:80" },
+    { "ssh://git@host/x", "ssh://git@host/x" },
+    { "ssh://git:pass@host/x", "ssh://git:<redacted>@host/x" },
+    { "git@host:x", "git@host:x" },
+    { "https://host/a@b", "https://host/a@b" },
+    { "one https://a@b two 'http://c:d@e/'",
+      "one https://<redacted>@b two 'http://<redacted>@e/'" },
+    { "://", "://" },
+    { "", "" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *shown = agb_hide_credentials (cases[i][0]);
+      g_assert_cmpstr (shown, ==, cases[i][1]);
+    }
+}
+
+static void
 test_escape_any_bytes (void)
 {
   g_autoptr (GRand) random = g_rand_new_with_seed (7);
@@ -218,6 +242,19 @@ test_times (void)
   g_assert_cmpint (agb_time_parse ("yesterday"), ==, -1);
   g_assert_cmpint (agb_time_parse (NULL), ==, -1);
 
+  static const char *const shown[][2] = {
+    { "2026-01-31T12:00:00.123456Z", "2026-01-31T12:00:00Z" },
+    { "2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z" },
+    { "2026-01-31T13:00:00.5+01:00", "2026-01-31T13:00:00+01:00" },
+    { "\033[2J", "-" },
+    { NULL, "-" },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (shown); i++)
+    {
+      g_autofree char *text = agb_time_shown (shown[i][0]);
+      g_assert_cmpstr (text, ==, shown[i][1]);
+    }
+
   g_setenv ("AGBRANCH_TEST_NOW", "2026-01-31T12:00:00Z", TRUE);
   g_autofree char *fixed = agb_time_now ();
   g_autofree char *age = agb_time_age ("2026-01-31T09:59:00Z");
@@ -331,6 +368,7 @@ main (int argc, char **argv)
   g_test_add_func ("/escape/cases", test_escape);
   g_test_add_func ("/escape/any-bytes", test_escape_any_bytes);
   g_test_add_func ("/escape/fit", test_fit);
+  g_test_add_func ("/escape/credentials", test_hide_credentials);
   g_test_add_func ("/names/session", test_session_names);
   g_test_add_func ("/names/sizes", test_sizes);
   g_test_add_func ("/names/nearest", test_nearest);
