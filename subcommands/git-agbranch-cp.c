@@ -14,11 +14,10 @@ typedef struct {
 } Place;
 
 static void
-place_clear (Place *place)
+place_free (gpointer place)
 {
-  g_free (place->session);
+  g_free (((Place *)place)->session);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Place, place_clear)
 
 /* As scp(1): a colon before any slash ends the name of a session; `./a:b` is a file. */
 static gboolean
@@ -43,15 +42,19 @@ parse_place (const char *operand, Place *ret, GError **error)
   return TRUE;
 }
 
-/* A folder that exists is what it goes into, as cp(1). */
+/* A folder that exists is what it goes into, as cp(1).  NULL and an error: it has to be one. */
 static char *
-host_target (const char *to, const char *from)
+host_target (const char *to, const char *from, gboolean into_folder, GError **error)
 {
   g_autofree char *name = g_path_get_basename (from);
 
-  if (!g_file_test (to, G_FILE_TEST_IS_DIR))
+  if (g_file_test (to, G_FILE_TEST_IS_DIR))
+    return g_build_filename (to, name, NULL);
+  if (!into_folder)
     return g_strdup (to);
-  return g_build_filename (to, name, NULL);
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is no folder", to);
+  agb_error_hint (error, "make it: mkdir -p %s", to);
+  return NULL;
 }
 
 static gboolean
@@ -59,25 +62,65 @@ copy_out (AgbEntered *entered, const char *from, const char *to, const AgbCopyFl
           GError **error)
 {
   g_autofree char *guest_path = agb_enter_path (entered->session, from);
-  g_autofree char *target = host_target (to, guest_path);
   g_auto (AgbUnpackCount) count = { 0 };
 
   if (g_str_equal (to, "-"))
     return agb_copy_to_stdout (entered, from, error);
-  return agb_copy_out (entered, from, target, flags, &count, error);
+  g_autofree char *target = host_target (to, guest_path, flags->into_folder, error);
+  return target != NULL && agb_copy_out (entered, from, target, flags, &count, error);
+}
+
+static gboolean
+copy_one (AgbContext *ctx, const Place *from, const Place *to, const AgbCopyFlags *flags,
+          GError **error)
+{
+  g_autoptr (AgbEntered) entered
+      = agb_enter_open (from->session != NULL ? from->session : to->session, ctx->progress, error);
+
+  if (entered == NULL)
+    return FALSE;
+  if (from->session != NULL)
+    return copy_out (entered, from->path, to->path, flags, error);
+  if (g_str_equal (from->path, "-"))
+    return agb_copy_from_stdin (entered, to->path, flags->force, error);
+  return agb_copy_in (entered, from->path, to->path, flags, error);
+}
+
+/* COUNT operands, the last of them the target; PLACES is as long. */
+static gboolean
+parse_places (char **operands, int count, Place *places, GError **error)
+{
+  const Place *to = &places[count - 1];
+
+  for (int i = count - 1; i >= 0; i--)
+    {
+      if (!parse_place (operands[i], &places[i], error))
+        return FALSE;
+      if (i < count - 1 && (places[i].session == NULL) == (to->session == NULL))
+        {
+          g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USER,
+                               "exactly one of source and target has to be <session>:<path>");
+          return FALSE;
+        }
+      if (count > 2 && g_str_equal (operands[i], "-"))
+        {
+          g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USER,
+                               "'-' is for the bytes of one file, and several were named");
+          return FALSE;
+        }
+    }
+  return TRUE;
 }
 
 static const char *const usage[] = {
-  "git agbranch cp [-r] [--force] <session>:<guest-path> (<host-path> | -)",
-  "git agbranch cp [-r] [--force] (<host-path> | -) <session>:<guest-path>",
+  "git agbranch cp [-r] [--force] <session>:<guest-path>... (<host-path> | -)",
+  "git agbranch cp [-r] [--force] (<host-path>... | -) <session>:<guest-path>",
   NULL,
 };
 
 static gboolean
 run_cp (AgbContext *ctx, int argc, char **argv, GError **error)
 {
-  g_auto (Place) from = { 0 };
-  g_auto (Place) to = { 0 };
   AgbCopyFlags flags = { 0 };
   const GOptionEntry entries[] = {
     { "recursive", 'r', 0, G_OPTION_ARG_NONE, &flags.recursive, "folders too", NULL },
@@ -85,30 +128,26 @@ run_cp (AgbContext *ctx, int argc, char **argv, GError **error)
     G_OPTION_ENTRY_NULL,
   };
 
-  if (!agb_options_parse (ctx, entries, &argc, &argv, 2, error))
+  if (!agb_options_parse (ctx, entries, &argc, &argv, -1, error))
     return FALSE;
-  if (argc != 3)
+  if (argc < 3)
     {
       g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USAGE, "a source and a target are needed");
       return FALSE;
     }
-  if (!parse_place (argv[1], &from, error) || !parse_place (argv[2], &to, error))
+  int count = argc - 1;
+  g_autoptr (GArray) array = g_array_new (FALSE, TRUE, sizeof (Place));
+  g_array_set_clear_func (array, place_free);
+  g_array_set_size (array, (guint)count);
+  Place *places = (Place *)(void *)array->data;
+  if (!parse_places (argv + 1, count, places, error))
     return FALSE;
-  if ((from.session == NULL) == (to.session == NULL))
-    {
-      g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USER,
-                           "exactly one of source and target has to be <session>:<path>");
+  const Place *to = &places[count - 1];
+  flags.into_folder = count > 2 || g_str_has_suffix (to->path, "/");
+  for (int i = 0; i < count - 1; i++)
+    if (!copy_one (ctx, &places[i], to, &flags, error))
       return FALSE;
-    }
-  g_autoptr (AgbEntered) entered
-      = agb_enter_open (from.session != NULL ? from.session : to.session, ctx->progress, error);
-  if (entered == NULL)
-    return FALSE;
-  if (from.session != NULL)
-    return copy_out (entered, from.path, to.path, &flags, error);
-  if (g_str_equal (from.path, "-"))
-    return agb_copy_from_stdin (entered, to.path, flags.force, error);
-  return agb_copy_in (entered, from.path, to.path, &flags, error);
+  return TRUE;
 }
 
 int

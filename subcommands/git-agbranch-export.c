@@ -89,6 +89,14 @@ run_export (AgbContext *ctx, int argc, char **argv, GError **error)
       g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USAGE, "--from and --to are needed");
       return FALSE;
     }
+  if (g_str_equal (to, "-"))
+    {
+      g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USER,
+                           "--to takes a path, not standard output");
+      agb_error_hint (error,
+                      "git agbranch cp <session>:<path> -; or a file of that name: --to ./-");
+      return FALSE;
+    }
   g_autoptr (AgbEntered) entered = agb_enter_open (ctx->session, ctx->progress, error);
   if (entered == NULL || !agb_copy_out (entered, from, to, &flags, &count, error))
     return FALSE;

@@ -192,13 +192,48 @@ test_expect_success 'cp: in, with the same rules' '
 	in_guest "find . -name .agbranch-copy\\*" >left && test_must_be_empty left
 '
 
+test_expect_success 'cp: several sources, and a slash, need a folder' '
+	mkdir -p many && echo 1 >many/m1 && echo 2 >many/m2 && mkdir many/m3 && echo 3 >many/m3/m3 &&
+	in_guest "mkdir taken" &&
+	expect_code 0 git agbranch cp many/m1 many/m2 box:taken && expect_code 0 git agbranch cp -r many/m3 many/m1 box: &&
+	in_guest "cat taken/m1 taken/m2 m3/m3 m1" >copy && printf "%s\n" 1 2 3 1 >expected && test_cmp expected copy &&
+	expect_code 1 git agbranch cp many/m1 many/m2 box:nowhere && grep "in the guest ./home/agent/sandbox/box/nowhere. is no folder" err &&
+	expect_code 1 git agbranch cp many/m1 box:nowhere/ && grep "is no folder" err &&
+	in_guest "test ! -e nowhere" &&
+	expect_code 1 git agbranch cp box:taken/m1 box:taken/m2 nowhere && grep "^fatal: .nowhere. is no folder" err &&
+	grep "^hint: make it: mkdir -p nowhere" err &&
+	expect_code 1 git agbranch cp box:taken/m1 nowhere/ && test ! -e nowhere &&
+	mkdir here && expect_code 0 git agbranch cp box:taken/m1 box:taken/m2 here && test "$(cat here/m1 here/m2)" = "$(printf "1\n2")" &&
+	expect_code 1 git agbranch cp many/m2 many/m1 box:taken && grep "taken/m2. exists" err && grep "^hint: replace it with --force" err &&
+	expect_code 1 git agbranch cp - many/m1 box: </dev/null && grep "bytes of one file" err &&
+	expect_code 1 git agbranch cp box:taken/m1 many/m1 here && grep "exactly one" err
+'
+
+test_expect_success 'cp: what is neither file nor folder, and where nothing can be put' '
+	ln -s many/m1 link && mkfifo pipe &&
+	expect_code 1 git agbranch cp link box:linked && grep "^hint: name what it points at: many/m1" err &&
+	for special in pipe /dev/zero; do
+		expect_code 1 timeout 30 git agbranch cp $special box:linked && grep "is neither a file nor a folder" err &&
+		grep "^hint: .*git agbranch cp - <session>:<path> <$special" err || return 1
+	done &&
+	in_guest "test ! -e linked && test ! -L linked" &&
+	expect_code 1 git agbranch cp many/m1 box:/etc/x && grep "in the guest ./etc. cannot be written$" err &&
+	expect_code 1 git agbranch cp - box:/etc/x <many/m1 && grep "in the guest ./etc. cannot be written$" err &&
+	expect_code 1 git agbranch cp - box:taken <many/m1 && grep "taken. is a folder: name the file in it$" err && ! grep "^hint" err &&
+	expect_code 1 git agbranch export box --from bytes --to - && grep "^hint: git agbranch cp <session>:<path> -; " err &&
+	expect_code 0 git agbranch export box --from bytes --to ./- && rm ./-
+'
+
 test_expect_success 'cp: - is stdin and stdout' '
 	git agbranch cp box:bytes - >copy && test_cmp bytes copy &&
 	git agbranch cp - box:from-stdin <bytes &&
 	in_guest "cat from-stdin" >copy && test_cmp bytes copy &&
 	expect_code 1 git agbranch cp - box:from-stdin <bytes &&
 	expect_code 1 git agbranch cp box:out - &&
-	head -c 3000000 /dev/urandom >big && git agbranch cp - box:big <big && git agbranch cp box:big - | cmp - big
+	head -c 3000000 /dev/urandom >big && git agbranch cp - box:big <big && git agbranch cp box:big - | cmp - big &&
+	{ git agbranch cp box:big - 2>err; echo $? >code; } | head -c 10 >part && test "$(wc -c <part)" = 10 &&
+	test_must_be_empty err && test "$(cat code)" = 0 &&
+	test_expect_code 8 git agbranch cp box:big - >/dev/full 2>err && grep "cannot write to .standard output.: No space left" err
 '
 
 test_expect_success 'cp: operands' '

@@ -20,9 +20,9 @@
 
 enum { WRONG_INPUT = 64, TAR_CHANGED = 1, LAST_LINE_MAX = 4096 };
 
-/* Copy FROM to TO until the end of FROM; an interrupt ends it. */
+/* Copy FROM to TO, called NAME, until the end of FROM; an interrupt ends it. */
 static gboolean
-copy_stream (int from, int to, GError **error)
+copy_stream (int from, int to, const char *name, GError **error)
 {
   char buffer[65536];
 
@@ -41,15 +41,15 @@ copy_stream (int from, int to, GError **error)
         return TRUE;
       if (length < 0 && errno != EAGAIN && errno != EINTR)
         return agb_error_set_errno (error, errno, "read", "stream");
-      if (length > 0 && !agb_write_all (to, buffer, (gsize)length, "stream", error))
+      if (length > 0 && !agb_write_all (to, buffer, (gsize)length, name, error))
         return FALSE;
     }
 }
 
-/* Start ACTION of copy.sh on PATH (absolute in the guest); OPTION and TOP may be NULL. */
+/* Start ACTION of copy.sh on PATH (absolute in the guest); OPTION, TOP and INTO may be NULL. */
 static AgbGuestProcess *
 start_copy (AgbEntered *entered, const char *action, const char *path, const char *option,
-            const char *top, GError **error)
+            const char *top, const char *into, GError **error)
 {
   g_autofree char *text = agb_asset_read ("guest/copy.sh", error);
   if (text == NULL)
@@ -57,7 +57,8 @@ start_copy (AgbEntered *entered, const char *action, const char *path, const cha
 
   g_autofree char *parent = g_path_get_dirname (path);
   g_autofree char *name = g_path_get_basename (path);
-  const char *argv[] = { "sh", "-c", text, "copy.sh", action, parent, name, option, top, NULL };
+  const char *argv[]
+      = { "sh", "-c", text, "copy.sh", action, parent, name, option, top, into, NULL };
   const AgbExecSpec spec = { .argv = argv, .cwd = "/" };
 
   if (g_str_equal (path, "/"))
@@ -92,9 +93,9 @@ finish_copy (AgbGuestProcess *process, const char *what, int accepted_status, GE
   else
     g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "%s: the guest failed with status %d: %s",
                  what, status, reason);
-  if (strstr (reason, "exists") != NULL)
+  if (g_str_has_suffix (reason, "' exists"))
     agb_error_hint (error, "replace it with --force");
-  else if (strstr (reason, "is a folder") != NULL)
+  else if (g_str_has_suffix (reason, "is a folder"))
     agb_error_hint (error, "copy a folder with -r");
   return FALSE;
 }
@@ -147,7 +148,7 @@ agb_copy_out (AgbEntered *entered, const char *from, const char *to, const AgbCo
   if (place == NULL)
     return FALSE;
   g_autoptr (AgbGuestProcess) process
-      = start_copy (entered, "out", path, flags->recursive ? "1" : "0", NULL, error);
+      = start_copy (entered, "out", path, flags->recursive ? "1" : "0", NULL, NULL, error);
   if (process == NULL)
     return FALSE;
   agb_close (&process->stdin_fd);
@@ -155,29 +156,50 @@ agb_copy_out (AgbEntered *entered, const char *from, const char *to, const AgbCo
          && agb_place_move (place, top, error);
 }
 
-gboolean
-agb_copy_in (AgbEntered *entered, const char *from, const char *to, const AgbCopyFlags *flags,
-             GError **error)
+/* What tar takes along and the guest can make; a link at the top would arrive as one that points nowhere. */
+static gboolean
+check_source (const char *from, gboolean recursive, GError **error)
 {
   struct stat info;
+  g_autofree char *link = g_file_read_link (from, NULL);
 
   if (lstat (from, &info) != 0)
     {
       g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "there is no '%s'", from);
       return FALSE;
     }
-  if (S_ISDIR (info.st_mode) && !flags->recursive)
+  if (stat (from, &info) == 0 && !S_ISREG (info.st_mode) && !S_ISDIR (info.st_mode))
     {
-      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is a folder", from);
-      agb_error_hint (error, "copy a folder with -r");
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is neither a file nor a folder", from);
+      agb_error_hint (error, "for what can be read from it: git agbranch cp - <session>:<path> <%s",
+                      from);
       return FALSE;
     }
+  if (link != NULL)
+    {
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is a link", from);
+      agb_error_hint (error, "name what it points at: %s", link);
+      return FALSE;
+    }
+  if (!S_ISDIR (info.st_mode) || recursive)
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER, "'%s' is a folder", from);
+  agb_error_hint (error, "copy a folder with -r");
+  return FALSE;
+}
+
+gboolean
+agb_copy_in (AgbEntered *entered, const char *from, const char *to, const AgbCopyFlags *flags,
+             GError **error)
+{
+  if (!check_source (from, flags->recursive, error))
+    return FALSE;
   g_autofree char *whole = g_canonicalize_filename (from, NULL);
   g_autofree char *parent = g_path_get_dirname (whole);
   g_autofree char *top = g_path_get_basename (whole);
   g_autofree char *path = agb_enter_path (entered->session, to);
-  g_autoptr (AgbGuestProcess) process
-      = start_copy (entered, "in", path, flags->force ? "1" : "0", top, error);
+  g_autoptr (AgbGuestProcess) process = start_copy (entered, "in", path, flags->force ? "1" : "0",
+                                                    top, flags->into_folder ? "1" : "0", error);
   if (process == NULL)
     return FALSE;
 
@@ -213,13 +235,20 @@ agb_copy_to_stdout (AgbEntered *entered, const char *from, GError **error)
       agb_error_hint (error, "send it to a file or through a pager: … | less");
       return FALSE;
     }
-  g_autoptr (AgbGuestProcess) process = start_copy (entered, "read", path, NULL, NULL, error);
+  g_autoptr (AgbGuestProcess) process = start_copy (entered, "read", path, NULL, NULL, NULL, error);
   if (process == NULL)
     return FALSE;
   agb_close (&process->stdin_fd);
-  if (!copy_stream (process->stdout_fd, STDOUT_FILENO, error))
-    return FALSE;
-  return finish_copy (process, "cannot copy", 0, error);
+  g_autoptr (GError) problem = NULL;
+  if (copy_stream (process->stdout_fd, STDOUT_FILENO, "standard output", &problem))
+    return finish_copy (process, "cannot copy", 0, error);
+  /* A reader that has seen enough is no error. */
+  struct pollfd reader = { .fd = STDOUT_FILENO, .events = POLLOUT };
+  if (g_error_matches (problem, AGB_ERROR, AGB_ERROR_FILE) && poll (&reader, 1, 0) > 0
+      && (reader.revents & POLLERR) != 0)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return FALSE;
 }
 
 gboolean
@@ -227,11 +256,11 @@ agb_copy_from_stdin (AgbEntered *entered, const char *to, gboolean force, GError
 {
   g_autofree char *path = agb_enter_path (entered->session, to);
   g_autoptr (AgbGuestProcess) process
-      = start_copy (entered, "write", path, force ? "1" : "0", NULL, error);
+      = start_copy (entered, "write", path, force ? "1" : "0", NULL, NULL, error);
 
   if (process == NULL)
     return FALSE;
-  gboolean sent = copy_stream (STDIN_FILENO, process->stdin_fd, NULL);
+  gboolean sent = copy_stream (STDIN_FILENO, process->stdin_fd, "the guest", NULL);
   agb_close (&process->stdin_fd);
   if (!finish_copy (process, "cannot copy", 0, error))
     return FALSE;

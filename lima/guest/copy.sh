@@ -1,7 +1,7 @@
 # copy.sh out PARENT NAME RECURSIVE     PARENT/NAME as a tar stream, its top NAME
 # copy.sh read PARENT NAME              the bytes of a file
-# copy.sh in PARENT NAME FORCE TOP      a tar stream with TOP at its top to PARENT/NAME (a folder that
-#                                       exists there: into it)
+# copy.sh in PARENT NAME FORCE TOP INTO a tar stream with TOP at its top to PARENT/NAME (a folder that
+#                                       exists there: into it; with INTO = 1 it has to be one)
 # copy.sh write PARENT NAME FORCE       stdin to the file PARENT/NAME
 #
 # Ends with 64 and one line on stderr for what the user has to correct.
@@ -27,6 +27,7 @@ out () {
 }
 
 temporary () {
+	test -w . || complain "'$parent' cannot be written"
 	umask 022
 	folder=$(mktemp -d ./.agbranch-copy.XXXXXX) || exit 1
 	trap 'rm -rf -- "$folder"' EXIT
@@ -43,6 +44,7 @@ place () {
 }
 
 bring_in () {
+	test "$2" != 1 || test -d "$name" || complain "'$parent/$name' is no folder"
 	if test -d "$name" && test ! -L "$name"; then
 		cd -- "$name" || exit 1
 		parent=$parent/$name name=$1
@@ -54,7 +56,7 @@ bring_in () {
 }
 
 write_file () {
-	test ! -d "$name" || complain "'$parent/$name' is a folder"
+	test ! -d "$name" || complain "'$parent/$name' is a folder: name the file in it"
 	test "$option" = 1 || test ! -e "$name" || complain "'$parent/$name' exists"
 	temporary
 	cat >"$folder/new" && place "$folder/new"
@@ -67,6 +69,6 @@ read)
 	test -f "$name" || complain "'$parent/$name' is not a file"
 	exec cat -- "$name"
 	;;
-in) bring_in "$5" ;;
+in) bring_in "$5" "$6" ;;
 write) write_file ;;
 esac
