@@ -96,6 +96,12 @@ run_hooks (AgbContext *ctx, int argc, char **argv, GError **error)
     return FALSE;
   const char *action = argc > 1 ? argv[1] : "";
   gboolean run = g_str_equal (action, "run");
+  if (argc > 2 && !run)
+    {
+      g_autofree char *shown = g_strescape (argv[2], NULL);
+      g_set_error (error, AGB_ERROR, AGB_ERROR_USAGE, "unexpected operand '%s'", shown);
+      return FALSE;
+    }
   if (argc != (run ? 3 : 2))
     {
       g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USAGE,
@@ -117,7 +123,7 @@ run_hooks (AgbContext *ctx, int argc, char **argv, GError **error)
     return run_hook (ctx, repo, argv[2], error);
   if (install && !agb_hooks_install (repo, ctx->progress, error))
     return FALSE;
-  if (remove && !agb_hooks_remove (repo, error))
+  if (remove && !agb_hooks_remove (repo, ctx->progress, error))
     return FALSE;
   return print_status (ctx, repo, error);
 }

@@ -145,6 +145,29 @@ test_expect_success 'a hook that cannot be kept is not overwritten' '
 	test_cmp original chained/.git/hooks/pre-push
 '
 
+test_expect_success 'another program writes over ours: that stays, and what was there before is named' '
+	rm -f chained/.git/hooks/pre-push* && printf "#!/bin/sh\necho before\n" >chained/.git/hooks/pre-push &&
+	chmod +x chained/.git/hooks/pre-push && cp chained/.git/hooks/pre-push before-ours &&
+	expect_code 0 git -C chained agbranch hooks install --json && json_is ".[1].chained" true &&
+	cp original chained/.git/hooks/pre-push &&
+	expect_code 0 git -C chained agbranch hooks status --json && json_is ".[1].state" other && json_is ".[1].chained" false &&
+	expect_code 0 git -C chained agbranch hooks remove &&
+	grep "^note: .*/pre-push. is not ours any more and stays; what was there before ours is .*/pre-push.before-agbranch.$" err &&
+	test_cmp original chained/.git/hooks/pre-push && test_cmp before-ours chained/.git/hooks/pre-push.before-agbranch &&
+	mv chained/.git/hooks/pre-push.before-agbranch chained/.git/hooks/pre-push &&
+	expect_code 0 git -C chained agbranch hooks remove && test_must_be_empty err && rm chained/.git/hooks/pre-push
+'
+
+test_expect_success 'a hook that is a link, and one that git does not run, come back as they were' '
+	mkdir chained/scripts && cp before-ours chained/scripts/push && ln -s ../../scripts/push chained/.git/hooks/pre-push &&
+	printf "#!/bin/sh\ntouch ran\n" >chained/.git/hooks/post-checkout && chmod -x chained/.git/hooks/post-checkout &&
+	expect_code 0 git -C chained agbranch hooks install && git -C chained push -q ../remote.git HEAD:refs/heads/linked 2>err >out &&
+	cat out err | grep -x before && git -C chained checkout -q -b unseen && test ! -e chained/ran &&
+	expect_code 0 git -C chained agbranch hooks remove &&
+	test "$(readlink chained/.git/hooks/pre-push)" = ../../scripts/push &&
+	test "$(cat chained/.git/hooks/post-checkout)" = "$(printf "#!/bin/sh\ntouch ran")" && test ! -x chained/.git/hooks/post-checkout
+'
+
 test_expect_success 'core.hooksPath is respected' '
 	make_repo shared &&
 	git -C shared config core.hooksPath "$PWD/hooks of mine" &&
@@ -191,6 +214,7 @@ test_expect_success 'without git-agbranch in PATH git works as before' '
 test_expect_success 'what is wrong to say is said' '
 	expect_code 129 git -C repo agbranch hooks &&
 	expect_code 129 git -C repo agbranch hooks nonsense &&
+	expect_code 129 git -C repo agbranch hooks install twice && grep "^error: unexpected operand .twice." err &&
 	expect_code 1 git -C repo agbranch hooks run nonsense </dev/null &&
 	expect_code 1 git agbranch hooks status
 '

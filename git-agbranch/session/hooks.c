@@ -78,6 +78,12 @@ state_of (const char *path, const char *ours)
   return g_str_equal (text, ours) ? "installed" : "outdated";
 }
 
+static gboolean
+is_ours (const AgbHook *hook)
+{
+  return g_str_equal (hook->state, "installed") || g_str_equal (hook->state, "outdated");
+}
+
 static char *
 chained_path (const AgbHook *hook)
 {
@@ -103,7 +109,7 @@ agb_hooks_status (AgbRepo *repo, GError **error)
       hook->path = g_build_filename (folder, hook->name, NULL);
       hook->state = state_of (hook->path, ours);
       g_autofree char *before = chained_path (hook);
-      hook->chained = g_file_test (before, G_FILE_TEST_EXISTS);
+      hook->chained = is_ours (hook) && g_file_test (before, G_FILE_TEST_EXISTS);
     }
   return g_steal_pointer (&hooks);
 }
@@ -193,8 +199,20 @@ remove_one (const AgbHook *hook, GError **error)
   return TRUE;
 }
 
+/* Another program has put its hook in the place of ours since: which of the two is wanted is for the user. */
+static void
+note_left (const AgbHook *hook, AgbProgress *progress)
+{
+  g_autofree char *before = chained_path (hook);
+
+  if (g_file_test (before, G_FILE_TEST_EXISTS | G_FILE_TEST_IS_SYMLINK))
+    agb_progress_note (progress,
+                       "'%s' is not ours any more and stays; what was there before ours is '%s'",
+                       hook->path, before);
+}
+
 gboolean
-agb_hooks_remove (AgbRepo *repo, GError **error)
+agb_hooks_remove (AgbRepo *repo, AgbProgress *progress, GError **error)
 {
   g_autoptr (GPtrArray) hooks = agb_hooks_status (repo, error);
 
@@ -203,9 +221,9 @@ agb_hooks_remove (AgbRepo *repo, GError **error)
   for (guint i = 0; i < hooks->len; i++)
     {
       const AgbHook *hook = g_ptr_array_index (hooks, i);
-      gboolean ours
-          = g_str_equal (hook->state, "installed") || g_str_equal (hook->state, "outdated");
-      if (ours && !remove_one (hook, error))
+      if (!is_ours (hook))
+        note_left (hook, progress);
+      else if (!remove_one (hook, error))
         return FALSE;
     }
   return TRUE;

@@ -26,8 +26,9 @@ GPtrArray *agb_hooks_status (AgbRepo *repo, GError **error);
  * program and a NAME.before-agbranch are there; those before it in the order are installed then. */
 gboolean agb_hooks_install (AgbRepo *repo, AgbProgress *progress, GError **error);
 
-/* Take ours away, put back what was there before.  A hook that is not ours stays.  A repeat is ok. */
-gboolean agb_hooks_remove (AgbRepo *repo, GError **error);
+/* Take ours away, put back what was there before.  A hook that is not ours stays, and a note says so when
+ * that left one from before ours behind.  A repeat is ok. */
+gboolean agb_hooks_remove (AgbRepo *repo, AgbProgress *progress, GError **error);
 
 /* What the hook NAME does, with the INPUT that git gave it: FALSE and AGB_ERROR_USER with a hint when
  * git must not go on. */
