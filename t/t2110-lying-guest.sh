@@ -99,6 +99,28 @@ test_expect_success 'a git that never answers, or never ends to: Ctrl-C ends the
 	done && works_again
 '
 
+test_expect_success 'a git that is silent gets agbranch.limits.seconds, whatever it was asked' '
+	printf "#!/bin/sh\nexec sleep 1000\n" | liar git && git config agbranch.limits.seconds 1 &&
+	for command in "sync one" "close one --sync --yes"; do
+		answers 124 $command && grep "^fatal: git in the guest did not answer within 1 seconds" ../err || return 1
+	done &&
+	printf "#!/bin/sh\ncase \$* in *pack-objects*) exec sleep 1000 ;; esac\nexec /usr/bin/git \"\$@\"\n" | liar git &&
+	answers 9 sync one && grep "agbranch.limits.seconds: .* did not end within 1 seconds" ../err &&
+	git config --unset agbranch.limits.seconds && works_again
+'
+
+test_expect_success 'Ctrl-C while a pack is awaited, trickles or does not end: exit 4 at once, nothing is left' '
+	for lie in "exec sleep 1000" "printf PACK; while printf x; do sleep 0.2; done" "/usr/bin/git \"\$@\"; exec sleep 1000"; do
+		printf "#!/bin/sh\ncase \$* in *pack-objects*) : >/home/agent/asked; %s ;; esac\nexec /usr/bin/git \"\$@\"\n" "$lie" | liar git &&
+		git agbranch run one -- /bin/rm -f /home/agent/asked && host_state >../before &&
+		{ spawn git-agbranch sync one >../out 2>../err; } &&
+		wait_until 20 git agbranch run one -- /bin/test -e /home/agent/asked && begun=$(date +%s) && kill -INT "-$spawned" &&
+		code=0 && { wait "$spawned" || code=$?; } && test "$code" = 4 && test "$(date +%s)" -le "$((begun + 5))" &&
+		grep "^fatal: interrupted by SIGINT" ../err && host_state >../after && test_cmp ../before ../after &&
+		test "$(sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "SELECT count(*) FROM operations")" = 0 && repo_is_sound . || { cat ../err; return 1; }
+	done && works_again
+'
+
 # row 9 10
 test_expect_success 'tmux that lies, is endless, or speaks to the terminal' '
 	for lie in "exit 0" "exec yes" "printf \"$name\"; printf \"$name\" >&2; exit 1" "printf \"agent|0|%%s\\\\n\" \"$name\"" "exec head -c 100000000 /dev/zero"; do

@@ -318,7 +318,7 @@ agb_clone_state_parse (const char *text, gsize length, gsize oid_length, AgbClon
 
 gboolean
 agb_clone_state (AgbRuntime *runtime, const AgbSession *session, gsize oid_length,
-                 AgbCloneState *ret, GError **error)
+                 gint64 timeout_ms, AgbCloneState *ret, GError **error)
 {
   const char *argv[] = { "sh", "-c", NULL, "state.sh", session->guest_workspace_path, NULL };
   AgbExecSpec spec = { .argv = argv };
@@ -328,7 +328,7 @@ agb_clone_state (AgbRuntime *runtime, const AgbSession *session, gsize oid_lengt
   if (text == NULL)
     return FALSE;
   argv[2] = text;
-  if (!agb_guest_capture (runtime, session->vm_name, &spec, NULL, 0, STATE_LIMIT, SCRIPT_TIMEOUT_MS,
+  if (!agb_guest_capture (runtime, session->vm_name, &spec, NULL, 0, STATE_LIMIT, timeout_ms,
                           &result, error)
       || !check_status (&result, "read the state of the clone", error))
     return FALSE;

@@ -36,9 +36,10 @@ typedef struct {
 void agb_clone_state_clear (AgbCloneState *state);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AgbCloneState, agb_clone_state_clear)
 
-/* AGB_ERROR_RUNTIME when it does not answer as it should.  OID_LENGTH as agb_repo_oid_length. */
+/* AGB_ERROR_RUNTIME when it does not answer as it should, AGB_ERROR_TIMEOUT when not in TIMEOUT_MS.
+ * OID_LENGTH as agb_repo_oid_length. */
 gboolean agb_clone_state (AgbRuntime *runtime, const AgbSession *session, gsize oid_length,
-                          AgbCloneState *ret, GError **error);
+                          gint64 timeout_ms, AgbCloneState *ret, GError **error);
 
 /* Parse what state.sh printed (TEXT with a NUL after its LENGTH bytes); FALSE, and *ret untouched,
  * unless it has exactly the agreed form. */

@@ -245,6 +245,28 @@ is_on_review_branch (const Syncing *sync)
   return sync->state.head != NULL && g_strcmp0 (sync->state.branch, sync->review_ref) == 0;
 }
 
+/* A guest that is silent gets no more time for it than for its pack. */
+static gboolean
+read_state (Syncing *sync, GError **error)
+{
+  AgbHeld *held = sync->held;
+  gint64 wanted_ms = 1000 * agb_settings_int (held->settings, "agbranch.limits.seconds");
+  gint64 timeout_ms = MIN (wanted_ms, AGB_TIMEOUT_GIT);
+
+  if (agb_clone_state (held->runtime, held->session, agb_repo_oid_length (held->repo), timeout_ms,
+                       &sync->state, error))
+    return TRUE;
+  if (g_error_matches (*error, AGB_ERROR, AGB_ERROR_TIMEOUT))
+    {
+      g_clear_error (error);
+      g_set_error (error, AGB_ERROR, AGB_ERROR_TIMEOUT,
+                   "git in the guest did not answer within %" G_GINT64_FORMAT " seconds",
+                   timeout_ms / 1000);
+      agb_error_hint (error, "git agbranch shell %s", held->session->name);
+    }
+  return FALSE;
+}
+
 /* Only where the commit is one that the user can have meant: on the review branch, and not the end
  * of a merge with its conflicts in it. */
 static gboolean
@@ -260,8 +282,7 @@ commit_dirty (Syncing *sync, GError **error)
                        AGB_SAVE_BRANCH, "Include uncommitted changes", NULL, &oid, error))
     return FALSE;
   agb_clone_state_clear (&sync->state);
-  return agb_clone_state (held->runtime, held->session, agb_repo_oid_length (held->repo),
-                          &sync->state, error);
+  return read_state (sync, error);
 }
 
 static gboolean
@@ -270,9 +291,7 @@ ask_guest (Syncing *sync, GError **error)
   AgbHeld *held = sync->held;
 
   agb_progress_phase (held->env->progress, "asking the guest");
-  if (!agb_clone_state (held->runtime, held->session, agb_repo_oid_length (held->repo),
-                        &sync->state, error)
-      || !commit_dirty (sync, error))
+  if (!read_state (sync, error) || !commit_dirty (sync, error))
     return FALSE;
   sync->outcome->new_oid
       = g_strdup (sync->state.head != NULL ? sync->state.head : sync->outcome->old_oid);
