@@ -191,6 +191,9 @@ test_expect_success 'neither does an agent that open started get its prompt agai
 	git agbranch agent stop begun &&
 	expect_code 0 git agbranch agent start -d -a aider --env OPENAI_API_KEY=x begun &&
 	! grep "gets none of" err &&
+	excluded () { git agbranch run begun -- grep -cxF ".aider*" .git/info/exclude >count; } && wait_until 30 excluded &&
+	test "$(cat count)" = 1 && git agbranch run begun -- sh -c "touch .aider.chat.history.md; git status --porcelain" >dirty &&
+	test_must_be_empty dirty &&
 	git agbranch close begun --discard --yes -q
 '
 

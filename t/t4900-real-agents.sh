@@ -14,11 +14,12 @@ skip_or_fail () {
 	test_done
 }
 there=
-for agent in claude codex gemini opencode; do
+for agent in claude codex gemini opencode aider; do
 	if test -x "$AGB_AGENTS_DIR/bin/$agent"; then
 		there="$there $agent"
 		test_set_prereq "$(echo "$agent" | tr a-z A-Z)"
 	else
+		say "# skipped: $agent is not in '$AGB_AGENTS_DIR' (t/install-agents.sh $agent)"
 		test -z "$AGENTS_MUST_WORK" || error "there is no $agent in '$AGB_AGENTS_DIR', and it must work"
 	fi
 done
@@ -219,6 +220,33 @@ test_expect_success OPENCODE 'opencode: a task with a key of the environment; it
 	expect_code 0 git agbranch agent stop four --json && json_is .status stopped &&
 	nothing_left four "opencode" &&
 	git agbranch close four --sync --yes -q && no_process_left
+'
+
+# It has no tools: the model edits, and it commits by itself.  With a task it ends when that is done.
+test_expect_success AIDER 'aider: a task with a key of the environment; its commit comes back, its own files do not' '
+	git agbranch open five --network none -q &&
+	serve five &&
+	expect_code 0 git agbranch agent start five -d --provider aider --prompt "do the task" \
+		--env OPENAI_API_BASE=$URL/v1 --env OPENAI_API_KEY=placeholder-key-of-a-test -- --model openai/gpt-4o &&
+	! grep "gets none of" err &&
+	expect_code 0 git agbranch wait five --for=exit --timeout=${PATIENCE}s --json && json_is .exit_status 0 &&
+	asked five call && asked five "last word" &&
+	git agbranch run five -- ls -A >files && grep "^.aider" files && ! grep gitignore files &&
+	reviewed five && test "$(git diff --name-only "main...agbranch/five")" = file &&
+	says five "Commit [0-9a-f]* the work of the agent"
+'
+
+test_expect_success AIDER 'aider: in its window; typed there, and stopped; the settings of --env count' '
+	git agbranch run five -- rm /home/agent/requests &&
+	expect_code 0 git agbranch agent start five -d --provider aider --env AIDER_MODEL=openai/gpt-4o \
+		--env OPENAI_API_BASE=$URL/v1 --env OPENAI_API_KEY=placeholder-key-of-a-test &&
+	wait_until $PATIENCE window_has five "^>" &&
+	git agbranch run five -- tmux -S /home/agent/.agbranch/tmux/five.sock send-keys -t =five:=agent "do it again" Enter &&
+	wait_until $PATIENCE asked five "last word" && wait_until 30 window_has five "Commit [0-9a-f]* the work" &&
+	expect_code 0 git agbranch agent stop five --json && json_is .status stopped &&
+	nothing_left five "aider" &&
+	expect_code 0 git agbranch close five --sync --yes --json && json_is .outcome sync &&
+	test "$(git rev-list --count main..agbranch/five)" = 2 && no_process_left
 '
 
 test_expect_success 'no key of the environment is left in the state root, and none was written whole in a guest' '

@@ -46,6 +46,11 @@ static const AgbAgentProfile profiles[] = {
       .label = "Aider",
       .argv = (const char *const[]){ "aider", "--yes-always", NULL },
       .prompt_option = "--message",
+      /* --yes-always would agree to all of these. */
+      .env
+      = (const char *const[]){ "AIDER_GITIGNORE=false", "AIDER_ANALYTICS=false",
+                               "AIDER_CHECK_UPDATE=false", "AIDER_SHOW_RELEASE_NOTES=false", NULL },
+      .prepare = "guest/agent-aider.sh",
       .install = "pipx install aider-chat",
       .required_env
       = (const char *const[]){ "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY",

@@ -7,8 +7,9 @@ nothing else: it listens on the loopback address and speaks as much of the four 
 use (Anthropic's messages, OpenAI's responses and chat completions, Google's generateContent, all streamed).
 
 To a request that offers a tool for shell commands it answers with one call of that tool, to run SCRIPT with
-sh; to one that brings the result of a call, with a last word.  Anything else (titles, counts, settings)
-gets a harmless answer.  LOG gets a line for each request: METHOD PATH WHAT.  Ends when it is killed.
+sh; to one that brings the result of a call, with a last word.  aider has no tools: its model edits, and says
+how the commit is to be called; so that is answered with the edit that SCRIPT would do.  Anything else (titles,
+counts, settings) gets a harmless answer.  LOG gets a line for each request: METHOD PATH WHAT.  Ends when it is killed.
 """
 
 import http.server
@@ -18,6 +19,18 @@ import sys
 PORT, SCRIPT, LOG = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 COMMAND = f"sh {SCRIPT}"
 LAST_WORD = "The task is done."
+# For aider (its editblock_prompts.py): nothing to look for means to append.
+EDIT = """The task is done by this.
+
+file
+```
+<<<<<<< SEARCH
+=======
+done by the agent
+>>>>>>> REPLACE
+```
+"""
+SUBJECT = "the work of the agent"
 
 
 def wanted(offered, *names):
@@ -129,8 +142,14 @@ class ChatCompletions:
 
     @staticmethod
     def answer(body):
-        what = "text"
-        message = {"role": "assistant", "content": LAST_WORD}
+        asked = json.dumps(body.get("messages", []))
+        if "commit message" in asked and "SEARCH/REPLACE" not in asked:
+            what, content = "last word", SUBJECT
+        elif "SEARCH/REPLACE" in asked:
+            what, content = "call", EDIT
+        else:
+            what, content = "text", LAST_WORD
+        message = {"role": "assistant", "content": content}
         whole = {"id": "chat_01", "object": "chat.completion", "created": 0, "model": body.get("model"),
                  "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
                  "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}
