@@ -71,7 +71,7 @@ test_expect_success 'the words that mean something else are in one table' '
 test_expect_success 'what is only said is said' '
 	section () {
 		sed -n "/^== $1/,/^== /p" "$TEST_TOP/Documentation/agbranch-security.adoc" | tr "\n\t" "  " | tr -s " "
-	}
+	} &&
 	section "WHAT IS NOT PROTECTED" >not && section "RUNTIMES COMPARED" >compared && section "WHEN NONE OF THIS" >none &&
 	grep "Credentials that you import:: .*A virtual machine does not help against that" not &&
 	grep "A network that you open:: " not &&
