@@ -12,13 +12,19 @@ test: deps
 test-programs: $(UNITS) $(TOOLS)
 
 # With SANITIZE=address,undefined: the unit programs and the scripts that reach most of the library for
-# their time.
-SANITIZED_TESTS ?= $(wildcard t/t0000-*.sh t/t0001-*.sh t/t1000-*.sh t/t2[0-9]00-*.sh t/t3000-*.sh \
-	t/t3100-*.sh t/t3200-*.sh t/t5000-*.sh t/t0500-*.sh t/t6[0-9]00-*.sh t/hostile/t[0-9]*.sh)
+# their time, or TESTS='t/t[0-8]*.sh'.
+SANITIZED_TESTS ?= $(wildcard t/t0000-*.sh t/t0001-*.sh t/t0500-*.sh t/t10[02]0-*.sh t/t20[015]0-*.sh \
+	t/t2100-*.sh t/t30[013457]0-*.sh t/t3100-*.sh t/t3200-*.sh t/t40[024]0-*.sh t/t50[0123]0-*.sh t/t6[01]00-*.sh)
 .PHONY: test-sanitized
 test-sanitized: programs test-programs
 	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-		t/run-tests.sh "$(BUILD)" "$(JOBS)" $(SANITIZED_TESTS) $(UNITS)
+		t/run-tests.sh "$(BUILD)" "$(JOBS)" $(if $(filter command%,$(origin TESTS)),$(TESTS),$(SANITIZED_TESTS)) $(UNITS)
+
+# make valgrind [VALGRIND=program] [TESTS=…]: memcheck on the unit programs and the main verbs.
+VALGRIND_TESTS ?= $(wildcard t/t3000-*.sh t/t30[1346]0-*.sh t/t4000-*.sh t/t5060-*.sh)
+.PHONY: valgrind
+valgrind: programs test-programs
+	@t/run-valgrind.sh "$(BUILD)" $(if $(filter command%,$(origin TESTS)),$(TESTS),$(VALGRIND_TESTS))
 
 demo: deps
 	+@$(MAKE) --no-print-directory programs

@@ -26,7 +26,7 @@ inside () {
 bare () {
 	expected_word=$1
 	shift
-	got=$(bwrap --unshare-user --uid 0 --gid 0 --cap-add ALL --unshare-pid --unshare-net \
+	got=$(no_leak_check && bwrap --unshare-user --uid 0 --gid 0 --cap-add ALL --unshare-pid --unshare-net \
 		--unshare-ipc --unshare-uts --die-with-parent --bind / / --dev /dev --proc /proc \
 		--tmpfs /tmp --ro-bind "$TEST_TMP/probe" /tmp/probe --as-pid-1 \
 		sh -c '/tmp/probe "$@"; exit 0' sh "$@" 5</dev/null) &&

@@ -6,6 +6,7 @@ test_description='gate: what reads the stream of a guest has no rights, and noth
 
 command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null && test_set_prereq STRACE
 
+no_leak_check
 PROBE=$AGB_BUILD/t/tools/confine-probe
 SCAN=$AGB_BUILD/libexec/git-agbranch/agbranch-scan
 

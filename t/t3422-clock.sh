@@ -11,7 +11,9 @@ faketime=
 for library in /usr/lib/*/faketime/libfaketime.so.1 /usr/lib*/faketime/libfaketime.so.1; do
 	test ! -e "$library" || faketime=$library
 done
-if test -n "$faketime"; then
+if sanitized; then
+	say '# libfaketime and the address sanitizer both want to be the first library'
+elif test -n "$faketime"; then
 	test_set_prereq FAKETIME
 elif test -n "$AGB_NO_SKIP"; then
 	error 'libfaketime is missing, and AGB_NO_SKIP is set'

@@ -2,6 +2,7 @@
 test_description='unpacking what a guest sends: hostile archives are refused with the rule named'
 . ./t/lib/test-lib.sh
 
+no_leak_check
 make_tar="python3 $TEST_TOP/t/hostile/make-tar.py"
 unpack=$AGB_BUILD/libexec/git-agbranch/agbranch-unpack
 

@@ -47,6 +47,17 @@ requires () {
 	done
 }
 
+# sanitized: the address sanitizer is in the programs.
+sanitized () {
+	grep -q "SANITIZE='[^']*address" "$AGB_BUILD/.variables" 2>/dev/null
+}
+
+# no_leak_check: from here on; where a program is traced, or has no /proc, the checker itself fails.
+no_leak_check () {
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+	export ASAN_OPTIONS
+}
+
 # json_is FILTER VALUE [FILE]: jq FILTER of FILE (default `out`) prints exactly VALUE.
 json_is () {
 	got=$(jq -r "$1" "${3:-out}") || return 1

@@ -10,6 +10,7 @@
 # A point is "TARGET CALL N FAULT": TARGET is main for the program itself, or git.K for the Kth git that
 # it starts.
 
+no_leak_check
 TORTURE=$TEST_TMP/torture
 TORTURE_CALLS=openat,read,write,pwrite64,ftruncate,fsync,fdatasync,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,unlink,unlinkat,rmdir,symlink,pipe2,clone3,vfork,poll,wait4,recvfrom,sendmsg,connect,flock,chmod,fchmod,execve
 mkdir -p "$TORTURE/bin"
