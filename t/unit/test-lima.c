@@ -118,7 +118,8 @@ write_layer (const char *home, const char *image, const char *below)
   g_autoptr (GString) bytes = g_string_new_len ("QFI\xfb\0\0\0\3\0\0\0\0\0\0\0\x68\0\0\0", 19);
 
   g_string_append_c (bytes, (char)strlen (name));
-  g_string_set_size (bytes, 0x68);
+  while (bytes->len < 0x68)
+    g_string_append_c (bytes, '\0');
   g_string_append (bytes, name);
   g_assert_true (g_file_set_contents (path, bytes->str, (gssize)bytes->len, NULL));
 }

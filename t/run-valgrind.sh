@@ -1,0 +1,66 @@
+#!/bin/sh
+# run-valgrind.sh BUILD TEST…: memcheck in front of every verb that the scripts start, and of the unit
+# programs.  Those with a filter of system calls (keeper, agbranch-scan, agbranch-unpack) run without, since
+# valgrind does not know seccomp(2).
+#
+# Valgrind is 3.21 at least: pidfd_open(2).  It makes vfork(2) a fork(2), so that posix_spawn(3) cannot say that
+# a program is not there: that one case is left out.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=$1
+shift
+case $build in /*) ;; *) build=$top/$build ;; esac
+valgrind=${VALGRIND:-valgrind}
+shadow=$build/valgrind
+rm -rf "$shadow"
+mkdir -p "$shadow/bin" "$shadow/libexec/git-agbranch" "$shadow/t/unit" "$shadow/logs"
+chmod 1777 "$shadow/logs"
+ln -s ../share ../.variables ../Documentation "$shadow"
+ln -s ../../t/tools "$shadow/t"
+
+# What memcheck finds is in the logs, so that exit codes stay those that the tests expect.
+#
+# wrap PROGRAM OPTIONS ARGS: below the shadow, as the program is below the build.
+wrap () {
+	program=$1
+	cat >"$shadow/$program" <<-WRAPPER
+	#!/bin/sh
+	GIT_AGBRANCH_EXEC_PATH=$shadow/libexec/git-agbranch
+	export GIT_AGBRANCH_EXEC_PATH
+	exec $valgrind $2 -q --leak-check=full --errors-for-leak-kinds=definite \\
+		--suppressions=/usr/share/glib-2.0/valgrind/glib.supp --log-file=$shadow/logs/${program##*/}.%p \\
+		$build/$program "\$@" $3
+	WRAPPER
+	chmod +x "$shadow/$program"
+}
+
+for program in "$build"/libexec/git-agbranch/*; do
+	name=${program##*/}
+	case $name in
+	git-agbranch-*) wrap "libexec/git-agbranch/$name" "" "" ;;
+	*) ln -s "$program" "$shadow/libexec/git-agbranch" ;;
+	esac
+done
+for program in "$build"/t/unit/*; do
+	# The copies of them that are processes of a test end without freeing.
+	wrap "t/unit/${program##*/}" --child-silent-after-fork=yes "-s /child/missing-program"
+done
+cat >"$shadow/bin/git-agbranch" <<-WRAPPER
+	#!/bin/sh
+	GIT_AGBRANCH_EXEC_PATH=$shadow/libexec/git-agbranch exec $build/bin/git-agbranch "\$@"
+WRAPPER
+chmod +x "$shadow/bin/git-agbranch"
+ln -s git-agbranch "$shadow/bin/agbranch"
+
+AGB_BUILD=$shadow AGB_TEST_SECONDS=${AGB_TEST_SECONDS:-3600}
+export AGB_BUILD AGB_TEST_SECONDS
+cd "$top"
+code=0
+prove --timer -j "${JOBS:-1}" --exec t/run-one.sh "$shadow"/t/unit/* "$@" || code=$?
+found=$(grep -l '^==' "$shadow"/logs/* 2>/dev/null) && {
+	# shellcheck disable=SC2086 # words
+	cat $found
+	code=1
+}
+echo "valgrind: $(ls "$shadow/logs" | wc -l) processes, $(echo "$found" | grep -c . || :) with findings"
+exit $code
