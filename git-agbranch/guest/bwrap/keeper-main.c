@@ -56,6 +56,17 @@ typedef struct {
   int signals;
 } Keeper;
 
+static void
+keeper_clear (Keeper *keeper)
+{
+  agb_bwrap_spec_clear (&keeper->spec);
+  agb_bwrap_programs_clear (&keeper->programs);
+  agb_bwrap_mounts_clear (&keeper->mounts);
+  agb_bwrap_limits_clear (&keeper->limits);
+  agb_bwrap_network_clear (&keeper->network);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Keeper, keeper_clear)
+
 static void G_GNUC_PRINTF (2, 3) report (Keeper *keeper, const char *format, ...)
 {
   va_list args;
@@ -383,13 +394,14 @@ block_term (void)
 }
 
 /* Who finds this lock free takes the keeper for gone.  So it is never released: the kernel does that as
- * the last thing of the process, after whatever still runs when main has returned. */
-static AgbLock *life;
+ * the last thing of the process, after whatever still runs when main has returned.  Nobody reads it again:
+ * volatile, or it would be gone for the leak checker. */
+static AgbLock *volatile life;
 
 int
 main (int argc, char **argv)
 {
-  Keeper keeper = { .report_fd = -1, .listener = -1, .signals = -1 };
+  g_auto (Keeper) keeper = { .report_fd = -1, .listener = -1, .signals = -1 };
   g_autoptr (GError) error = NULL;
 
   if (argc < 3)
