@@ -1,7 +1,7 @@
 /* ps: the sessions of this user, from the catalog alone.
  *
- * Reads one table and links neither libgit2 nor a runtime: it is meant for shell prompts.  What the
- * runtimes say (--live) comes from a helper program. */
+ * Reads one table and links neither libgit2 nor a runtime: it is meant for shell prompts.  What runtimes
+ * and guests say (--live, columns that are measured) comes from a helper program. */
 #include "core/child.h"
 #include "core/error.h"
 #include "core/escape.h"
@@ -21,7 +21,8 @@ typedef struct {
   AgbContext *ctx;
   const AgbColumn **columns;
   AgbTable *table;
-  GHashTable *live; /* vm_name -> state; NULL: not asked for */
+  GHashTable *live;     /* vm_name -> state; NULL: not asked for */
+  GHashTable *measured; /* name -> strv of a line of agbranch-live; NULL: not asked for */
   guint rows;
 } Ps;
 
@@ -33,6 +34,17 @@ live_state (Ps *ps, const AgbSession *session)
   const char *state
       = session->vm_name != NULL ? g_hash_table_lookup (ps->live, session->vm_name) : NULL;
   return state != NULL ? state : "absent";
+}
+
+/* The caller frees. */
+static char *
+value_of (Ps *ps, const AgbColumn *column, const AgbSession *session)
+{
+  if (column->measured == 0)
+    return agb_column_value (column, session, live_state (ps, session));
+  char **line = ps->measured != NULL ? g_hash_table_lookup (ps->measured, session->name) : NULL;
+  const char *value = line != NULL ? line[column->measured] : NULL;
+  return value != NULL && !g_str_equal (value, "-") ? g_strdup (value) : NULL;
 }
 
 static void
@@ -57,7 +69,7 @@ print_nul_row (Ps *ps, const AgbSession *session)
     }
   for (const AgbColumn **column = ps->columns; *column != NULL; column++)
     {
-      g_autofree char *value = agb_column_value (*column, session, live_state (ps, session));
+      g_autofree char *value = value_of (ps, *column, session);
       fputs (value != NULL ? value : "-", stdout);
       putchar ('\0');
     }
@@ -71,7 +83,7 @@ add_table_row (Ps *ps, const AgbSession *session)
   guint count = 0;
 
   for (const AgbColumn **column = ps->columns; *column != NULL; column++)
-    cells[count++] = agb_column_value (*column, session, live_state (ps, session));
+    cells[count++] = value_of (ps, *column, session);
   agb_table_add (ps->table, (const char *const *)cells);
   while (count > 0)
     g_free (cells[--count]);
@@ -94,13 +106,13 @@ show_row (const AgbSession *session, gpointer data)
   return TRUE;
 }
 
-/* Ask the runtimes through agbranch-live: "VM STATE" a line. */
-static GHashTable *
-read_live (GError **error)
+/* The lines that agbranch-live says when it is asked for WHAT (NULL: the states of guests). */
+static char **
+ask_live (const char *what, GError **error)
 {
   g_autofree char *folder = agb_exec_path ();
   g_autofree char *program = g_build_filename (folder, "agbranch-live", NULL);
-  const char *argv[] = { program, NULL };
+  const char *argv[] = { program, what, NULL };
   AgbChildSpec spec = { .argv = argv, .timeout_ms = AGB_TIMEOUT_QUICK };
   g_auto (AgbChildResult) result = { 0 };
 
@@ -112,8 +124,17 @@ read_live (GError **error)
       g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "a runtime does not answer: %s", reason);
       return NULL;
     }
+  return g_strsplit (result.output->str, "\n", -1);
+}
+
+/* "VM STATE" a line. */
+static GHashTable *
+read_live (GError **error)
+{
+  g_auto (GStrv) lines = ask_live (NULL, error);
+  if (lines == NULL)
+    return NULL;
   GHashTable *live = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  g_auto (GStrv) lines = g_strsplit (result.output->str, "\n", -1);
   for (char **line = lines; *line != NULL; line++)
     {
       char *space = strchr (*line, ' ');
@@ -121,6 +142,40 @@ read_live (GError **error)
         g_hash_table_insert (live, g_strndup (*line, (gsize)(space - *line)), g_strdup (space + 1));
     }
   return live;
+}
+
+static void
+strv_free (gpointer strv)
+{
+  g_strfreev (strv);
+}
+
+/* What the columns have that is measured, *RET NULL for nothing; FALSE and an error when it cannot be had. */
+static gboolean
+read_measured (const Ps *ps, GHashTable **ret, GError **error)
+{
+  const char *what = NULL;
+
+  for (const AgbColumn **column = ps->columns; *column != NULL; column++)
+    if ((*column)->measured == AGB_COLUMN_CPU)
+      what = "cpu";
+    else if ((*column)->measured != 0 && what == NULL)
+      what = "overview";
+  if (what == NULL || ps->ctx->json || ps->ctx->quiet)
+    return TRUE;
+  g_auto (GStrv) lines = ask_live (what, error);
+  if (lines == NULL)
+    return FALSE;
+  *ret = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, strv_free);
+  for (char **line = lines; *line != NULL; line++)
+    {
+      char **fields = g_strsplit (*line, "\t", -1);
+      if (g_strv_length (fields) == 1 + AGB_COLUMNS_MEASURED)
+        g_hash_table_replace (*ret, fields[0], fields);
+      else
+        g_strfreev (fields);
+    }
+  return TRUE;
 }
 
 /* --sort takes the words of --columns, "-" in front turns the order round. */
@@ -278,6 +333,10 @@ run_ps (AgbContext *ctx, int argc, char **argv, GError **error)
     .sort = order,
   };
   Ps ps = { .ctx = ctx, .columns = columns, .live = states };
+  g_autoptr (GHashTable) measured = NULL;
+  if (!read_measured (&ps, &measured, error))
+    return FALSE;
+  ps.measured = measured;
   if (!watch)
     agb_pager_start ();
   g_autoptr (AgbCatalog) catalog = agb_catalog_open (watch ? 0 : AGB_CATALOG_READ_ONLY, error);

@@ -57,6 +57,31 @@ test_expect_success 'ps --live asks the runtime' '
 	head -n 1 out | grep " LIVE "
 '
 
+test_expect_success 'ps: columns that are measured, asked for by name only' '
+	git agbranch run one -- sh -c "echo x >loose; head -c 3000000 /dev/zero >big" &&
+	echo other >>file && git commit -qam other &&
+	{ git agbranch run one -- sh -c "while ! test -e stop; do :; done" & } && pid=$! &&
+	expect_code 0 git agbranch ps --columns=name,ahead,changed,conflicts,cpu,memory-used,disk-used &&
+	head -n 1 out | grep "^NAME *AHEAD *CHANGED *CONFLICTS *CPU *MEMORY USED *DISK USED$" &&
+	grep "^one *1 *2 *1 *[1-9][0-9]*% *[0-9.]*.[KMG]iB *[23].[0-9].MiB$" out &&
+	git agbranch run one -- touch stop && wait $pid &&
+	expect_code 0 git agbranch ps -z --columns=name,changed,disk && tr "\000" "|" <out >shown && grep "^one|3|[0-9.]*.GiB||$" shown &&
+	expect_code 0 git agbranch ps --json --columns=name,cpu && is_valid ps && json_is ".[0] | has(\"cpu\")" false &&
+	expect_code 0 git agbranch ps && ! grep CPU out &&
+	expect_code 0 git agbranch ps -q --columns=cpu && echo one >expected && test_cmp expected out &&
+	expect_code 1 git agbranch ps --columns=name,conflict && grep "^hint: did you mean .conflicts." err &&
+	git agbranch run one -- rm loose big stop && git reset -q --hard HEAD^
+'
+
+test_expect_success 'ps: a guest that does not answer is unknown, and so is one that is stopped' '
+	git agbranch run one -- sh -c "mkdir -p ~/.local/bin; printf \"#!/bin/sh\nexec sleep 600\n\" >~/.local/bin/tmux; chmod +x ~/.local/bin/tmux" &&
+	expect_code 0 git agbranch ps --columns=name,changed,memory-used && grep "^one *- *-$" out &&
+	git agbranch run one -- rm /home/agent/.local/bin/tmux &&
+	git agbranch launch still -q && git agbranch stop still -q &&
+	expect_code 0 git agbranch ps --columns=name,changed,cpu && grep "^still *- *-$" out && grep "^one *0 *[0-9]*%$" out &&
+	git agbranch close still --discard --yes -q
+'
+
 test_expect_success 'a stopped guest has no windows' '
 	git agbranch stop one -q &&
 	expect_code 0 git agbranch show one --json &&

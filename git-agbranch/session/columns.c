@@ -56,22 +56,29 @@ static const struct {
 
 /* Short words for people; the keys above are columns too. */
 static const AgbColumn words[] = {
-  { "name", "*NAME", "name", { "name" } },
-  { "state", "STATE", "lifecycle_state", { "lifecycle_state" } },
-  { "sync", "SYNC", "sync_state", { "sync_state" } },
+  { "name", "*NAME", "name", { "name" }, 0 },
+  { "state", "STATE", "lifecycle_state", { "lifecycle_state" }, 0 },
+  { "sync", "SYNC", "sync_state", { "sync_state" }, 0 },
   { "agent",
     "AGENT",
     "agent_launch_preset",
-    { "agent_launch_preset", "agent_command_json", "provider_kind" } },
-  { "age", ">AGE", "-created_at", { "created_at" } },
-  { "used", ">USED", "-last_used_at", { "last_used_at" } },
-  { "where", "*WHERE", "host_context_path", { "host_context_path" } },
-  { "mode", "MODE", "session_mode", { "session_mode" } },
-  { "branch", "*BRANCH", "review_branch", { "review_branch" } },
-  { "vm", "*VM", "vm_name", { "vm_name" } },
-  { "live", "LIVE", NULL, { "vm_name" } },
-  { "memory", ">MEMORY", "memory_bytes", { "memory_bytes" } },
-  { "disk", ">DISK", "disk_bytes", { "disk_bytes" } },
+    { "agent_launch_preset", "agent_command_json", "provider_kind" },
+    0 },
+  { "age", ">AGE", "-created_at", { "created_at" }, 0 },
+  { "used", ">USED", "-last_used_at", { "last_used_at" }, 0 },
+  { "where", "*WHERE", "host_context_path", { "host_context_path" }, 0 },
+  { "mode", "MODE", "session_mode", { "session_mode" }, 0 },
+  { "branch", "*BRANCH", "review_branch", { "review_branch" }, 0 },
+  { "vm", "*VM", "vm_name", { "vm_name" }, 0 },
+  { "live", "LIVE", NULL, { "vm_name" }, 0 },
+  { "memory", ">MEMORY", "memory_bytes", { "memory_bytes" }, 0 },
+  { "disk", ">DISK", "disk_bytes", { "disk_bytes" }, 0 },
+  { "ahead", ">AHEAD", NULL, { "name" }, 1 },
+  { "changed", ">CHANGED", NULL, { "name" }, 2 },
+  { "conflicts", ">CONFLICTS", NULL, { "name" }, 3 },
+  { "cpu", ">CPU", NULL, { "name" }, 4 },
+  { "memory-used", ">MEMORY USED", NULL, { "name" }, 5 },
+  { "disk-used", ">DISK USED", NULL, { "name" }, 6 },
 };
 
 static const char default_list[] = "name,state,sync,agent,age,where";
@@ -84,7 +91,7 @@ key_columns (void)
 
   if (columns[0].name == NULL)
     for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
-      columns[i] = (AgbColumn){ keys[i].key, keys[i].key, keys[i].key, { keys[i].key } };
+      columns[i] = (AgbColumn){ keys[i].key, keys[i].key, keys[i].key, { keys[i].key }, 0 };
   return columns;
 }
 

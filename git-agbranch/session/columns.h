@@ -11,7 +11,10 @@ typedef struct {
   const char *header;   /* for AgbTable: "*" may be cut, ">" is right-aligned */
   const char *sort;     /* column of the catalog, "-" in front: descending */
   const char *needs[4]; /* columns of the catalog that its value is made from */
+  guint measured; /* 0: the catalog has it; else its place, from 1, in a line of agbranch-live */
 } AgbColumn;
+
+enum { AGB_COLUMN_CPU = 4, AGB_COLUMNS_MEASURED = 6 };
 
 /* NAME's column: a short word (name, state, sync, agent, age, …) or a JSON key of `ps`; NULL when
  * there is none. */
@@ -24,7 +27,7 @@ const AgbColumn **agb_columns_parse (const char *list, GError **error);
 /* What COLUMNS need of the catalog, for AgbSessionFilter; NULL-ended, the caller frees the array. */
 const char **agb_columns_needs (const AgbColumn *const *columns);
 
-/* The value of COLUMN in SESSION as text, NULL for none; not escaped.  LIVE is what the runtime says
+/* The value of COLUMN, which is not measured, in SESSION as text, NULL for none; not escaped.  LIVE is what the runtime says
  * now, or NULL.  The caller frees. */
 char *agb_column_value (const AgbColumn *column, const AgbSession *session, const char *live);
 

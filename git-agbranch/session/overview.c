@@ -306,6 +306,26 @@ agb_overview_rows (AgbOverview *overview)
   return overview->rows;
 }
 
+static gboolean
+row_is_known (const AgbOverviewRow *row, gboolean cpu)
+{
+  const struct AgbGlance *glance = row->glance;
+
+  if (glance == NULL || glance->process == NULL)
+    return TRUE;
+  return row->memory_bytes >= 0
+         && (!cpu || row->cpu_percent >= 0 || glance->runtime->klass->cpu_usec == NULL);
+}
+
+gboolean
+agb_overview_is_known (AgbOverview *overview, gboolean cpu)
+{
+  for (guint i = 0; i < overview->rows->len; i++)
+    if (!row_is_known (g_ptr_array_index (overview->rows, i), cpu))
+      return FALSE;
+  return TRUE;
+}
+
 gboolean
 agb_overview_wait (AgbOverview *overview, GPollFD *fds, guint n_fds, gint64 deadline_usec,
                    GError **error)
@@ -334,5 +354,6 @@ agb_overview_wait (AgbOverview *overview, GPollFD *fds, guint n_fds, gint64 dead
     for (guint i = 0; i < rows->len; i++)
       if (all[n_fds + i].revents != 0)
         read_guest (g_ptr_array_index (rows, i));
+  look_around (overview);
   return (events & AGB_WATCHER_CATALOG) == 0 || read_catalog (overview, error);
 }

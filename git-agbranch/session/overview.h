@@ -31,6 +31,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AgbOverview, agb_overview_free)
 /* AgbOverviewRow, by name; belongs to OVERVIEW and is good until the next wait. */
 GPtrArray *agb_overview_rows (AgbOverview *overview);
 
+/* TRUE when every guest that can be asked has answered, with CPU also how much it computes, or is gone. */
+gboolean agb_overview_is_known (AgbOverview *overview, gboolean cpu);
+
 /* Wait until something changes or may have (every two seconds), one of FDS is ready (revents are set), or DEADLINE_USEC is over.
  * AGB_ERROR_INTERRUPTED for a signal; AGB_ERROR_CATALOG when the catalog fails. */
 gboolean agb_overview_wait (AgbOverview *overview, GPollFD *fds, guint n_fds, gint64 deadline_usec,
