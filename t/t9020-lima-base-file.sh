@@ -8,6 +8,8 @@ test "$(id -u)" != 0 || lima_as_user
 command -v qemu-img >/dev/null || lima_skip "qemu-img is not installed"
 command -v zstd >/dev/null || lima_skip "zstd is not installed"
 . "$TEST_TOP/t/lib/fake-lima.sh"
+# The guest does what it is told.
+printf '%s\n' '#!/bin/sh' 'exit 0' >"$bin/ssh" && chmod +x "$bin/ssh"
 
 made='{"cpus": 1, "memory_bytes": 1073741824, "disk_bytes": 8589934592,
 	"started_at": "2026-01-01T00:00:00Z", "prepared_at": "2026-01-01T00:10:00Z",

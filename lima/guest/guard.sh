@@ -12,15 +12,24 @@
 # It holds back programs, not somebody who is root in here.
 set -eu
 mode=$1
-test "$mode" != saved || mode=$(cat /etc/agbranch/network)
+test "$mode" != saved || read -r mode </etc/agbranch/network
 
-resolvers () {
-	for file in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
-		test -r "$file" || continue
-		sed -n 's/^nameserver[[:space:]]\{1,\}\([0-9a-fA-F.:]*\).*/\1/p' "$file"
-	done | grep -v -e '^127\.' -e '^::1$' | sort -u
-}
-addresses=$(resolvers || :)
+# No process but nft: without KVM starting one takes longer than all of this.
+addresses=
+for file in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
+	test -r "$file" || continue
+	while read -r word address _; do
+		address=${address%%%*}
+		test "$word" = nameserver || continue
+		case $address in
+		'' | 127.* | ::1 | *[!0-9a-fA-F.:]*) continue ;;
+		esac
+		case " $addresses " in
+		*" $address "*) ;;
+		*) addresses="$addresses $address" ;;
+		esac
+	done <"$file"
+done
 
 # The chain of one hook; $1 is the hook.
 chain () {

@@ -9,12 +9,12 @@
 set -eu
 workspace=$1 format=$2 base=$3 branch=$4 borrowed=$5 config=$6
 
-mkdir -p "$workspace"
+# As few processes as can be: without KVM each takes a tenth of a second or more.
+test ! -e "$workspace/.git" || rm -rf "$workspace/.git"
+mkdir -p "$workspace/.git/info"
 cd "$workspace"
-rm -rf .git
 git -c "init.defaultBranch=${branch:-main}" init -q --template= --object-format="$format"
 printf '%s' "$config" >>.git/config
-mkdir -p .git/info
 
 while read -r border && test -n "$border"; do
 	printf '%s\n' "$border" >>.git/shallow
@@ -35,10 +35,6 @@ else
 	git index-pack --stdin --fix-thin >/dev/null
 fi
 
-if test -n "$branch"; then
-	git update-ref "refs/heads/$branch" "$base"
-else
-	git update-ref --no-deref HEAD "$base"
-fi
 # What the base's tree needs is there, or the clone fails here and not later in the agent's hands.
-git -c checkout.workers=0 -c checkout.thresholdForParallelism=1000 read-tree -m -u HEAD
+test -n "$branch" || git update-ref --no-deref HEAD "$base"
+git -c checkout.workers=0 -c checkout.thresholdForParallelism=1000 reset -q --hard "$base"

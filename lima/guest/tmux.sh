@@ -14,7 +14,10 @@
 # The socket is ~/.agbranch/tmux/SESSION.sock.  tmux does not take a dot in the name of a session.
 set -u
 action=$1 session=$2 workspace=$3 window=$4
-name=$(printf '%s' "$session" | tr . _)
+name=$session
+while test "$name" != "${name%.*}"; do
+	name=${name%%.*}_${name#*.}
+done
 socket=$HOME/.agbranch/tmux/$session.sock
 target="=$name:=$window"
 run_folder=$HOME/.agbranch/run
@@ -28,8 +31,8 @@ tmux_do () {
 # arrive in one piece: they are no paste, or the keys that detach would be lost.
 start () {
 	umask 077
-	mkdir -p "$HOME/.agbranch/tmux" || exit 1
-	if tmux_do has-session -t "=$name" 2>/dev/null; then
+	test -d "$HOME/.agbranch/tmux" || mkdir -p "$HOME/.agbranch/tmux" || exit 1
+	if test -S "$socket" && tmux_do has-session -t "=$name" 2>/dev/null; then
 		tmux_do list-windows -t "=$name" -F '#{window_name}' | grep -qx shell ||
 			tmux_do new-window -d -t "=$name:" -n shell -c "$workspace"
 		return

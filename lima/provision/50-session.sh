@@ -29,10 +29,16 @@ END
 systemctl --quiet enable agbranch-guard.service
 
 # Commands share one connection; many of them may run at once.  Their variables come in LC_AGBRANCH_ENV,
-# and what identity.sh writes is for them all.
+# and what identity.pl writes is for them all.
 mkdir -p /etc/ssh/sshd_config.d
 printf '%s\n' 'MaxSessions 200' 'MaxStartups 64:30:200' 'AcceptEnv LC_AGBRANCH_*' \
 	'PermitUserEnvironment AGBRANCH_SESSION,COMPOSE_PROJECT_NAME' >/etc/ssh/sshd_config.d/40-agbranch.conf
+
+# Else sshd makes the message of the day anew for every command.
+sed -i '/^session.*pam_\(motd\|mail\)\.so/d' /etc/pam.d/sshd
+
+# Its first form, older than the login environment that is kept: identity.pl leaves its time as it is.
+echo '# the session: its start writes it here' >/etc/profile.d/agbranch.sh
 
 for folder in workspaces sandbox .agbranch .agbranch/tmux; do
 	mkdir -p "/home/agent/$folder"

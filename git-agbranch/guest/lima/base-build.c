@@ -5,6 +5,7 @@
 #include "core/interrupt.h"
 #include "core/io.h"
 #include "core/json.h"
+#include "core/paths.h"
 #include "core/process.h"
 #include "core/time.h"
 #include "core/trace.h"
@@ -12,7 +13,9 @@
 #include "guest/lima/host.h"
 #include "guest/lima/machine.h"
 #include "guest/lima/provision.h"
+#include "guest/lima/ssh.h"
 #include "guest/lima/template.h"
+#include "guest/transport.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,6 +25,7 @@
 
 enum {
   SNAPSHOT_TIMEOUT_MS = 3 * 60 * 1000,
+  READY_TIMEOUT_MS = 2 * 60 * 1000,
   CREATE_TIMEOUT_MS = 30 * 60 * 1000,
 };
 
@@ -153,6 +157,28 @@ seal (AgbBuild *build, GError **error)
   return TRUE;
 }
 
+/* What the first minute of a session needs is in memory when the state is saved: as programs, as the kept
+ * login environment, and as a process that waits to give the guest its identity. */
+static gboolean
+get_ready (const AgbLima *lima, const char *instance, GError **error)
+{
+  g_autofree char *text = agb_asset_read ("guest/rehearse.sh", error);
+  const char *argv[] = { "sh", "-c", text, "rehearse.sh", NULL };
+  const AgbExecSpec spec = { .argv = argv };
+  g_autoptr (AgbGuestProcess) process
+      = text != NULL ? agb_lima_exec (lima, instance, &spec, error) : NULL;
+  int status = 0;
+
+  if (process == NULL
+      || !agb_guest_process_wait (process, agb_deadline_in (READY_TIMEOUT_MS), &status, error))
+    return FALSE;
+  if (status == 0)
+    return agb_lima_hold_standby (lima, instance, READY_TIMEOUT_MS, error);
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "rehearse.sh in guest '%s': status %d",
+               instance, status);
+  return FALSE;
+}
+
 /* Boot INSTANCE, save its running state in its disk, stop it. */
 static gboolean
 save_state (const AgbLima *lima, const char *instance, gint64 timeout_ms, GError **error)
@@ -161,8 +187,9 @@ save_state (const AgbLima *lima, const char *instance, gint64 timeout_ms, GError
 
   if (!agb_lima_cold_start (lima, instance, MIN (timeout_ms, lima->start_timeout_ms), error))
     return FALSE;
-  gboolean saved = agb_limactl (lima, SNAPSHOT_TIMEOUT_MS, NULL, error, "snapshot", "create",
-                                instance, "--tag", AGB_LIMA_WARM_TAG, NULL)
+  gboolean saved = get_ready (lima, instance, error)
+                   && agb_limactl (lima, SNAPSHOT_TIMEOUT_MS, NULL, error, "snapshot", "create",
+                                   instance, "--tag", AGB_LIMA_WARM_TAG, NULL)
                    && agb_limactl (lima, SNAPSHOT_TIMEOUT_MS, &list, error, "snapshot", "list",
                                    instance, NULL);
   if (saved && strstr (list, AGB_LIMA_WARM_TAG) == NULL)

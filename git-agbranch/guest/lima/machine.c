@@ -6,6 +6,7 @@
 #include "core/interrupt.h"
 #include "core/io.h"
 #include "core/json.h"
+#include "core/paths.h"
 #include "core/time.h"
 #include "guest/lima/record.h"
 #include "guest/lima/ssh.h"
@@ -66,7 +67,7 @@ is_usable_though_degraded (const AgbLima *lima, const char *instance, const char
     return FALSE;
   found = agb_lima_find (lima, instance, NULL);
   return found != NULL && strcmp (found->status, "Running") == 0
-         && agb_lima_ssh_first (lima, instance, argv, NULL, agb_deadline_in (DEGRADED_WAIT_MS),
+         && agb_lima_ssh_first (lima, instance, argv, NULL, 0, agb_deadline_in (DEGRADED_WAIT_MS),
                                 &result, NULL)
          && result.status == 0;
 }
@@ -402,12 +403,62 @@ agb_lima_root_script (const AgbLima *lima, const char *instance, const char *nam
 }
 
 gboolean
-agb_lima_first_script (const AgbLima *lima, const char *instance, const char *name,
-                       const char *text, const char *const *args, const char *input,
-                       gint64 timeout_ms, AgbChildResult *ret, GError **error)
+agb_lima_hold_standby (const AgbLima *lima, const char *instance, gint64 timeout_ms, GError **error)
 {
-  g_autoptr (GPtrArray) argv = root_argv (name, text, args);
+  g_autofree char *text = agb_asset_read ("guest/standby.sh", error);
+  g_autofree char *standby = text != NULL ? agb_asset_read ("guest/standby.pl", error) : NULL;
+  const char *args[] = { "hold", standby, NULL };
+  g_auto (AgbChildResult) result = { 0 };
 
-  return agb_lima_ssh_first (lima, instance, (const char *const *)argv->pdata, input,
-                             agb_deadline_in (timeout_ms), ret, error);
+  if (standby == NULL
+      || !agb_lima_root_script (lima, instance, "standby.sh", text, args, timeout_ms, &result,
+                                error))
+    return FALSE;
+  if (result.status == 0)
+    return TRUE;
+  g_autofree char *reason = agb_escape (g_strchomp (result.errors->str), -1);
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "cannot leave a process in guest '%s': %s",
+               instance, reason);
+  return FALSE;
+}
+
+/* What standby.pl says last: "done", or "failed: " and why. */
+static gboolean
+check_answer (const char *instance, const char *program, const AgbChildResult *result,
+              GError **error)
+{
+  const char *failed = strstr (result->output->str, "failed: ");
+  const char *said = failed != NULL ? failed + strlen ("failed: ") : result->errors->str;
+
+  if (result->status == 0 && failed == NULL && g_str_has_suffix (result->output->str, "done\n"))
+    return TRUE;
+  g_autofree char *text = g_strdup (said);
+  g_autofree char *reason = agb_escape (g_strchomp (text), -1);
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "%s in guest '%s': %s", program, instance,
+               *reason != '\0' ? reason : "it ended without an answer");
+  return FALSE;
+}
+
+gboolean
+agb_lima_ask_standby (const AgbLima *lima, const char *instance, const char *program,
+                      const GString *request, gint64 timeout_ms, char **ret_output, GError **error)
+{
+  g_autofree char *text = agb_asset_read ("guest/standby.sh", error);
+  g_autofree char *standby = text != NULL ? agb_asset_read ("guest/standby.pl", error) : NULL;
+  g_autofree char *file = g_strconcat ("guest/", program, NULL);
+  g_autofree char *body = standby != NULL ? agb_asset_read (file, error) : NULL;
+  const char *argv[] = { "sh", "-c", text, "standby.sh", "ask", standby, NULL };
+  g_auto (AgbChildResult) result = { 0 };
+
+  if (body == NULL)
+    return FALSE;
+  g_autoptr (GString) input = g_string_new (body);
+  g_string_append_c (input, '\0');
+  g_string_append_len (input, request->str, (gssize)request->len);
+  if (!agb_lima_ssh_first (lima, instance, argv, input->str, input->len,
+                           agb_deadline_in (timeout_ms), &result, error)
+      || !check_answer (instance, program, &result, error))
+    return FALSE;
+  *ret_output = g_strdup (result.output->str);
+  return TRUE;
 }

@@ -12,7 +12,7 @@ gboolean agb_lima_cold_start (const AgbLima *lima, const char *instance, gint64 
                               GError **error);
 /* Start INSTANCE, a clone of a warm base, from the state in its disk: returns as soon as it runs.  It may
  * not answer by ssh yet, its identity is still the base's, and *RET_START, the limactl that waits for it
- * to be ready, still runs: agb_lima_leave it after identity.sh.  After an error it is stopped. */
+ * to be ready, still runs: agb_lima_leave it after identity.pl.  After an error it is stopped. */
 gboolean agb_lima_warm_start (const AgbLima *lima, const char *instance, AgbChild *ret_start,
                               GError **error);
 /* To stopped; FORCE: at once.  A repeat is ok. */
@@ -33,8 +33,13 @@ gboolean agb_lima_new_overlay (const AgbLima *lima, const char *instance, const 
 gboolean agb_lima_root_script (const AgbLima *lima, const char *instance, const char *name,
                                const char *text, const char *const *args, gint64 timeout_ms,
                                AgbChildResult *ret, GError **error);
-/* The same with INPUT on stdin by agb_lima_ssh_first: the guest may not answer yet, and the script may
- * be begun again when the connection breaks. */
-gboolean agb_lima_first_script (const AgbLima *lima, const char *instance, const char *name,
-                                const char *text, const char *const *args, const char *input,
-                                gint64 timeout_ms, AgbChildResult *ret, GError **error);
+/* Leave a process in INSTANCE that waits for agb_lima_ask_standby, for the state that is saved of it.  After
+ * an error there is none. */
+gboolean agb_lima_hold_standby (const AgbLima *lima, const char *instance, gint64 timeout_ms,
+                                GError **error);
+/* Run the Perl program PROGRAM of the guest's assets as root on REQUEST, by the process that waits for it
+ * or by sudo; *RET_OUTPUT, to be freed, is what it printed.  By agb_lima_ssh_first: the guest may not answer
+ * yet, and the program may be begun again when the connection breaks. */
+gboolean agb_lima_ask_standby (const AgbLima *lima, const char *instance, const char *program,
+                               const GString *request, gint64 timeout_ms, char **ret_output,
+                               GError **error);

@@ -26,6 +26,7 @@
 enum {
   CLONE_TIMEOUT_MS = 10 * 60 * 1000,
   IDENTITY_TIMEOUT_MS = 3 * 60 * 1000,
+  KEYGEN_TIMEOUT_MS = 30 * 1000,
   SEED_BYTES = 64,
 };
 
@@ -197,8 +198,17 @@ lima_create (AgbRuntime *runtime, const AgbGuestSpec *given, AgbProgress *progre
          && check_no_mounts (lima, spec.vm_name, error);
 }
 
-static char *
-random_seed (void)
+static void
+append_hex (GString *request, const char *name, const void *bytes, gsize length)
+{
+  g_string_append_printf (request, "%s ", name);
+  for (gsize i = 0; i < length; i++)
+    g_string_append_printf (request, "%02x", ((const guchar *)bytes)[i]);
+  g_string_append_c (request, '\n');
+}
+
+static void
+append_seed (GString *request)
 {
   guint32 words[SEED_BYTES / 4];
 
@@ -211,7 +221,33 @@ random_seed (void)
         agb_trace ("lima: /dev/urandom gives nothing");
       fclose (source);
     }
-  return g_base64_encode ((const guchar *)words, sizeof words);
+  append_hex (request, "seed", words, sizeof words);
+}
+
+/* A key for the guest's sshd: made here, where it takes a hundredth of the time. */
+static gboolean
+append_host_key (const AgbLima *lima, const char *vm_name, GString *request, GError **error)
+{
+  g_autofree char *path = agb_lima_path (lima, vm_name, "agbranch-host-key");
+  g_autofree char *public_path = g_strconcat (path, ".pub", NULL);
+  const char *argv[]
+      = { "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path, NULL };
+  AgbChildSpec spec = { .argv = argv, .timeout_ms = KEYGEN_TIMEOUT_MS };
+  g_autofree char *key = NULL;
+  g_autofree char *public_key = NULL;
+  gsize length = 0;
+
+  unlink (path);
+  gboolean made = agb_child_check (&spec, NULL, error)
+                  && g_file_get_contents (path, &key, &length, error)
+                  && g_file_get_contents (public_path, &public_key, NULL, error);
+  unlink (path);
+  unlink (public_path);
+  if (!made)
+    return FALSE;
+  append_hex (request, "hostkey", key, length);
+  g_string_append_printf (request, "hostpub %s\n", g_strchomp (public_key));
+  return TRUE;
 }
 
 static gboolean
@@ -233,29 +269,21 @@ check_api (const char *vm_name, const char *output, GError **error)
 static gboolean
 set_identity (const AgbLima *lima, const AgbGuestRecord *record, gboolean restored, GError **error)
 {
-  g_autofree char *text = agb_asset_read ("guest/identity.sh", error);
-  g_autofree char *guard = text != NULL ? agb_asset_read ("guest/guard.sh", error) : NULL;
-  g_autofree char *seed = random_seed ();
-  g_autofree char *now = g_strdup_printf ("%.3f", (double)g_get_real_time () / 1e6);
-  const char *args[] = { record->session,
-                         now,
-                         record->fresh ? "1" : "0",
-                         restored ? "1" : "0",
-                         record->network != NULL ? record->network : "public",
-                         guard,
-                         NULL };
-  g_auto (AgbChildResult) result = { 0 };
+  g_autofree char *guard = agb_asset_read ("guest/guard.sh", error);
+  g_autoptr (GString) request = g_string_new (NULL);
+  g_autofree char *output = NULL;
 
-  if (guard == NULL
-      || !agb_lima_first_script (lima, record->vm_name, "identity.sh", text, args, seed,
-                                 IDENTITY_TIMEOUT_MS, &result, error))
+  if (guard == NULL)
     return FALSE;
-  if (result.status == 0)
-    return check_api (record->vm_name, result.output->str, error);
-  g_autofree char *reason = agb_escape (g_strchomp (result.errors->str), -1);
-  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "cannot give guest '%s' its identity: %s",
-               record->vm_name, reason);
-  return FALSE;
+  g_string_append_printf (request, "session %s\nnow %.3f\nnew %d\nrestored %d\nnetwork %s\n",
+                          record->session, (double)g_get_real_time () / 1e6, record->fresh,
+                          restored, record->network != NULL ? record->network : "public");
+  append_hex (request, "guard", guard, strlen (guard));
+  append_seed (request);
+  return (!record->fresh || append_host_key (lima, record->vm_name, request, error))
+         && agb_lima_ask_standby (lima, record->vm_name, "identity.pl", request,
+                                  IDENTITY_TIMEOUT_MS, &output, error)
+         && check_api (record->vm_name, output, error);
 }
 
 /* The base's state does not restore: it is made again at the next prepare or `base warm`. */

@@ -110,17 +110,18 @@ add_variables (char ***envp, const AgbExecSpec *spec, GError **error)
 
 /* The login environment.  What the profiles set is kept in a file until one of them, or a folder that they
  * look for, is newer: without KVM they are most of what a short command takes.  They are read for that file
- * in an environment of their own, so that nothing of one command is kept for the next. */
+ * in an environment of their own, so that nothing of one command is kept for the next.  What says which
+ * session this is, is never kept: the file may be that of a base. */
 #define LOGIN_ENVIRONMENT                                                                        \
-  "l=~/.agbranch/login; k=; test ! -r $l || k=1; "                                               \
+  "l=~/.agbranch/login; s=/etc/profile.d/agbranch.sh; k=; test ! -r $l || k=1; "                 \
   "for f in /etc/environment /etc/profile /etc/profile.d /etc/profile.d/* ~/.profile ~/.bashrc " \
   "~/bin ~/.local/bin; do test ! $f -nt $l || k=; done; "                                        \
   "if test -n \"$k\" || "                                                                        \
   "(umask 077; env -i HOME=\"$HOME\" USER=\"$USER\" LOGNAME=\"$LOGNAME\" SHELL=\"$SHELL\" "      \
   "PATH=\"$PATH\" sh -c '{ " PROFILES                                                            \
   "; } </dev/null >/dev/null 2>&1; unset PWD OLDPWD; export -p' "                                \
-  ">$l.$$ && mv $l.$$ $l) 2>/dev/null; then . $l; else { " PROFILES                              \
-  "; } </dev/null >/dev/null 2>&1; fi; unset l k f; "
+  ">$l.$$ && mv $l.$$ $l) 2>/dev/null; then . $l; test ! -r $s || . $s; else { " PROFILES        \
+  "; } </dev/null >/dev/null 2>&1; fi; unset l s k f; "
 
 /* What the guest's shell is given: sshd takes one string, so every word is quoted.  The login
  * environment comes first; the shell stays (its traps let it outlive what ends the command, so that a
@@ -164,6 +165,9 @@ make_token (void)
   return g_strdup_printf ("%08x%08x%08x", g_random_int (), g_random_int (), g_random_int ());
 }
 
+/* The way to the guest is this machine's loopback: the key agreement that takes a guest without KVM least. */
+#define KEY_AGREEMENT "KexAlgorithms=^curve25519-sha256"
+
 static GPtrArray *
 ssh_argv (const char *config)
 {
@@ -172,6 +176,8 @@ ssh_argv (const char *config)
   g_ptr_array_add (argv, g_strdup ("ssh"));
   g_ptr_array_add (argv, g_strdup ("-F"));
   g_ptr_array_add (argv, g_strdup (config));
+  g_ptr_array_add (argv, g_strdup ("-o"));
+  g_ptr_array_add (argv, g_strdup (KEY_AGREEMENT));
   return argv;
 }
 
@@ -475,14 +481,15 @@ agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *
 
 gboolean
 agb_lima_ssh_first (const AgbLima *lima, const char *vm_name, const char *const *argv,
-                    const char *input, gint64 deadline_usec, AgbChildResult *ret, GError **error)
+                    const void *input, gsize input_length, gint64 deadline_usec,
+                    AgbChildResult *ret, GError **error)
 {
   for (;;)
     {
       g_auto (AgbChildResult) result = { 0 };
       g_autoptr (GError) problem = NULL;
 
-      if (run_once (lima, vm_name, argv, input, input != NULL ? strlen (input) : 0, KEPT,
+      if (run_once (lima, vm_name, argv, input, input_length, KEPT,
                     agb_deadline_left_ms (deadline_usec), &result, &problem)
           && result.status != SSH_FAILED)
         {

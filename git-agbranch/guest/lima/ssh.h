@@ -18,11 +18,11 @@ AgbGuestProcess *agb_lima_exec (const AgbLima *lima, const char *vm_name, const 
 gboolean agb_lima_ssh_once (const AgbLima *lima, const char *vm_name, const char *const *argv,
                             const void *input, gsize input_length, gint64 timeout_ms,
                             AgbChildResult *ret, GError **error);
-/* The same with the text INPUT (may be NULL) for a guest that runs but may not answer yet: again and
+/* The same for a guest that runs but may not answer yet: again and
  * again while ssh itself fails, until DEADLINE (core/time.h).  The connection stays, for all commands
  * that come later, and ends with the guest. */
 gboolean agb_lima_ssh_first (const AgbLima *lima, const char *vm_name, const char *const *argv,
-                             const char *input, gint64 deadline_usec, AgbChildResult *ret,
-                             GError **error);
+                             const void *input, gsize input_length, gint64 deadline_usec,
+                             AgbChildResult *ret, GError **error);
 /* TEXT as one word for a POSIX shell; the caller frees. */
 char *agb_lima_quote (const char *text);
