@@ -130,11 +130,20 @@ kept () {
 test_expect_success 'warm images of repositories: shown with their base, gone with its image or their repository' '
 	lima_home importer &&
 	image=$(git agbranch base show --json | jq -r .image) &&
-	mkdir there gone &&
+	mkdir there gone lost &&
 	kept agbranch-base-linux-1 "$PWD/there" "$image" &&
 	kept agbranch-base-linux-2 "$PWD/gone" "$image" &&
+	kept agbranch-base-linux-3 "$PWD/lost" "$image" &&
 	git agbranch base show --json >out &&
-	json_is ".repositories | map (.repo) | join (\" \")" "$PWD/there $PWD/gone" &&
+	json_is ".repositories | map (.repo) | join (\" \")" "$PWD/there $PWD/gone $PWD/lost" &&
+	rmdir lost &&
+	git agbranch gc --dry-run >out &&
+	grep "$LIMA_HOME/agbranch-base-linux-3.*its base has another image now, or its repository is gone" out &&
+	test -e "$LIMA_HOME/agbranch-base-linux-3" &&
+	git agbranch gc --json >out &&
+	test ! -e "$LIMA_HOME/agbranch-base-linux-3" &&
+	test ! -e "$LIMA_HOME/_agbranch/images/agbranch-base-linux-3.qcow2" &&
+	test -e "$LIMA_HOME/agbranch-base-linux-2" &&
 	rmdir gone &&
 	expect_code 0 git agbranch base import --name third base.tar &&
 	test -e "$LIMA_HOME/agbranch-base-linux-1" && test ! -e "$LIMA_HOME/agbranch-base-linux-2" &&

@@ -306,6 +306,7 @@ agb_session_base_warm (AgbSettings *settings, const char *image, gint64 timeout_
   g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
   g_autoptr (AgbLock) lock = lima != NULL ? lock_base ("base warm", error) : NULL;
   g_autoptr (AgbBaseInfo) info = lock != NULL ? agb_base_look (lima, settings, image, error) : NULL;
+  g_autoptr (AgbBaseRecord) warm = NULL;
 
   if (info == NULL)
     return FALSE;
@@ -316,15 +317,7 @@ agb_session_base_warm (AgbSettings *settings, const char *image, gint64 timeout_
       agb_error_hint (error, "%s", info->hint);
       return FALSE;
     }
-  agb_progress_phase (progress, "saving a running state for warm starts");
-  if (!agb_base_warm (lima, info->record, timeout_ms, progress, error))
-    return FALSE;
-  agb_progress_phase (progress, NULL);
-  if (info->record->warm)
-    return TRUE;
-  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' has no saved state: %s", info->name,
-               info->record->warm_reason);
-  return FALSE;
+  return agb_base_warm (lima, settings, info->record, timeout_ms, progress, &warm, error);
 }
 
 typedef struct {

@@ -7,6 +7,7 @@
 #include "core/paths.h"
 #include "core/time.h"
 #include "guest/lima/limactl.h"
+#include "guest/lima/base-repo.h"
 #include "guest/lima/record.h"
 #include "session/upkeep.h"
 
@@ -363,6 +364,27 @@ run_clear (Run *run)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_clear)
 
+/* Warm images of repositories that no session is made from any more; the caller holds the lock of HOME. */
+static gboolean
+drop_old_repos (Run *run, const char *home, GError **error)
+{
+  g_auto (GStrv) names = agb_base_repo_old (home);
+  g_autoptr (AgbLima) lima = NULL;
+
+  if (*names != NULL && !run->gc->dry_run
+      && (lima = agb_lima_open (run->env->settings, error)) == NULL)
+    return FALSE;
+  for (char **name = names; *name != NULL; name++)
+    {
+      g_autofree char *path = g_build_filename (home, *name, NULL);
+      if (lima != NULL && !agb_base_repo_drop (lima, *name, error))
+        return FALSE;
+      agb_gc_add (run->gc, TRUE, NULL, NULL, path,
+                  "its base has another image now, or its repository is gone");
+    }
+  return TRUE;
+}
+
 /* Sealed images that no base and no session stands on any more. */
 static void
 look_at_images (Run *run)
@@ -375,7 +397,8 @@ look_at_images (Run *run)
   if (!g_file_test (folder, G_FILE_TEST_IS_DIR))
     return;
   g_autoptr (AgbLock) lock = agb_lima_lock (home, "gc", &error);
-  if (lock == NULL || !agb_lima_images_collect (home, run->gc->dry_run, &paths, &error))
+  if (lock == NULL || !drop_old_repos (run, home, &error)
+      || !agb_lima_images_collect (home, run->gc->dry_run, &paths, &error))
     {
       agb_gc_warn_of_error (run->gc, error);
       return;

@@ -243,6 +243,17 @@ agb_build_warm (AgbBuild *build, GError **error)
   return warm_up (build->lima, build->next, record, left_ms (build), build->progress, error);
 }
 
+static gboolean
+drop_old_repos (const AgbLima *lima, GError **error)
+{
+  g_auto (GStrv) names = agb_base_repo_old (lima->home);
+
+  for (char **name = names; *name != NULL; name++)
+    if (!agb_base_repo_drop (lima, *name, error))
+      return FALSE;
+  return TRUE;
+}
+
 /* Put the built instance in the place of the older one.  Killed in between, the record of the name says
  * "preparing": the next prepare begins anew. */
 gboolean
@@ -273,12 +284,16 @@ agb_build_publish (AgbBuild *build, GError **error)
   g_free (record->state);
   record->state = g_strdup (AGB_BASE_PREPARED);
   g_clear_pointer (&record->owner, g_free);
-  record->prepared_at = agb_time_now ();
-  record->duration_ms = (g_get_monotonic_time () - build->started) / 1000;
-  record->steps_json = agb_json_print (build->steps, FALSE);
+  /* One that is only made warm again is as old as it was. */
+  if (record->prepared_at == NULL)
+    {
+      record->prepared_at = agb_time_now ();
+      record->duration_ms = (g_get_monotonic_time () - build->started) / 1000;
+      record->steps_json = agb_json_print (build->steps, FALSE);
+    }
   return agb_base_record_save (lima->home, record, error)
          && agb_lima_record_remove (lima->home, "bases", build->next, error)
-         && agb_base_repo_drop_old (lima, error)
+         && drop_old_repos (lima, error)
          && agb_lima_images_collect (lima->home, FALSE, NULL, error);
 }
 
@@ -375,25 +390,59 @@ agb_base_build (const AgbLima *lima, AgbSettings *settings, const AgbBaseSpec *s
   return agb_build_run (&build, build_steps, G_N_ELEMENTS (build_steps), ret, error);
 }
 
-gboolean
-agb_base_warm (const AgbLima *lima, AgbBaseRecord *record, gint64 timeout_ms, AgbProgress *progress,
-               GError **error)
+/* The record of the base there is, for a machine with the same image. */
+static gboolean
+clone_again (AgbBuild *build, GError **error)
 {
-  g_autoptr (AgbLock) lock = agb_lima_lock (lima->home, "base", error);
+  AgbBaseRecord *made = build->record;
+  AgbBaseRecord *record = agb_base_record_load (build->lima->home, build->spec->name, error);
 
-  if (lock == NULL)
+  if (record == NULL)
     return FALSE;
-  if (record->image == NULL)
-    {
-      g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' cannot be warm: %s",
-                   record->name,
-                   record->warm_reason != NULL ? record->warm_reason : "it has no image");
-      return FALSE;
-    }
+  g_free (record->name);
+  g_free (record->state);
+  g_free (record->owner);
+  record->name = g_steal_pointer (&made->name);
+  record->state = g_steal_pointer (&made->state);
+  record->owner = g_steal_pointer (&made->owner);
   record->warm = FALSE;
-  if (!agb_base_record_save (lima->home, record, error)
-      || !agb_lima_new_overlay (lima, record->name, record->image, record->disk_bytes, error)
-      || !warm_up (lima, record->name, record, timeout_ms, progress, error))
-    return FALSE;
-  return agb_base_record_save (lima->home, record, error);
+  agb_base_record_free (made);
+  build->record = record;
+  return agb_base_record_save (build->lima->home, record, error)
+         && agb_build_clone (build, build->spec->name, record->image, error);
+}
+
+static gboolean
+save_again (AgbBuild *build, GError **error)
+{
+  g_clear_pointer (&build->record->warm_reason, g_free);
+  build->record->warm = save_state (build->lima, build->next, left_ms (build), error);
+  return build->record->warm;
+}
+
+static const AgbBuildStep warm_steps[] = {
+  { "create", "making a machine like the base", clone_again },
+  { "warm", "saving a running state for warm starts", save_again },
+  { "publish", "putting it in place", agb_build_publish },
+};
+
+gboolean
+agb_base_warm (const AgbLima *lima, AgbSettings *settings, const AgbBaseRecord *record,
+               gint64 timeout_ms, AgbProgress *progress, AgbBaseRecord **ret, GError **error)
+{
+  const AgbBaseSpec spec = { .name = record->name,
+                             .flavour = record->flavour,
+                             .cpus = record->cpus,
+                             .memory_bytes = record->memory_bytes,
+                             .disk_bytes = record->disk_bytes,
+                             .timeout_ms = timeout_ms,
+                             .warm = TRUE };
+  g_auto (AgbBuild) build
+      = { .lima = lima, .settings = settings, .spec = &spec, .progress = progress };
+
+  if (record->image != NULL)
+    return agb_build_run (&build, warm_steps, G_N_ELEMENTS (warm_steps), ret, error);
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' cannot be warm: %s", record->name,
+               record->warm_reason != NULL ? record->warm_reason : "it has no image");
+  return FALSE;
 }

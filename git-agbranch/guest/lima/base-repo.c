@@ -129,32 +129,36 @@ agb_base_repo_find (const AgbLima *lima, const AgbBaseRecord *base, const char *
 }
 
 static gboolean
-is_old (const AgbLima *lima, const AgbBaseRecord *record)
+is_old (const char *home, const char *name)
 {
+  g_autoptr (AgbBaseRecord) record = agb_base_record_load (home, name, NULL);
   g_autoptr (AgbBaseRecord) base = NULL;
 
-  if (record->repo == NULL || g_strcmp0 (record->state, AGB_BASE_PREPARED) != 0)
+  if (record == NULL || record->repo == NULL || g_strcmp0 (record->state, AGB_BASE_PREPARED) != 0)
     return FALSE;
   if (!g_file_test (record->repo, G_FILE_TEST_IS_DIR))
     return TRUE;
-  base = agb_base_record_load (lima->home, record->parent, NULL);
+  base = agb_base_record_load (home, record->parent, NULL);
   return base == NULL || g_strcmp0 (base->image, record->parent_image) != 0;
 }
 
-gboolean
-agb_base_repo_drop_old (const AgbLima *lima, GError **error)
+char **
+agb_base_repo_old (const char *home)
 {
-  g_auto (GStrv) names = agb_lima_record_names (lima->home, "bases");
+  g_auto (GStrv) names = agb_lima_record_names (home, "bases");
+  GPtrArray *old = g_ptr_array_new ();
 
   for (char **name = names; *name != NULL; name++)
-    {
-      g_autoptr (AgbBaseRecord) record = agb_base_record_load (lima->home, *name, NULL);
-      if (record == NULL || !is_old (lima, record))
-        continue;
-      agb_limactl (lima, AGB_TIMEOUT_QUICK, NULL, NULL, "unprotect", *name, NULL);
-      if (!agb_lima_delete (lima, *name, error)
-          || !agb_lima_record_remove (lima->home, "bases", *name, error))
-        return FALSE;
-    }
-  return TRUE;
+    if (is_old (home, *name))
+      g_ptr_array_add (old, g_strdup (*name));
+  g_ptr_array_add (old, NULL);
+  return (char **)g_ptr_array_free (old, FALSE);
+}
+
+gboolean
+agb_base_repo_drop (const AgbLima *lima, const char *name, GError **error)
+{
+  agb_limactl (lima, AGB_TIMEOUT_QUICK, NULL, NULL, "unprotect", name, NULL);
+  return agb_lima_delete (lima, name, error)
+         && agb_lima_record_remove (lima->home, "bases", name, error);
 }

@@ -30,5 +30,8 @@ gboolean agb_base_repo_build (const AgbLima *lima, AgbSettings *settings,
 AgbBaseRecord *agb_base_repo_find (const AgbLima *lima, const AgbBaseRecord *base,
                                    const char *repo);
 
-/* Remove those whose base has another image now, or whose repository is gone. */
-gboolean agb_base_repo_drop_old (const AgbLima *lima, GError **error);
+/* Names of those whose base has another image now, or whose repository is gone: no session is made from them
+ * any more.  NULL-ended; the caller frees. */
+char **agb_base_repo_old (const char *home);
+/* Remove the one NAME; its image stays as long as something stands on it (agb_lima_images_collect). */
+gboolean agb_base_repo_drop (const AgbLima *lima, const char *name, GError **error);
