@@ -16,10 +16,16 @@ ask)
 	exec sudo -n perl -e "$standby"
 	;;
 hold)
-	# What the kernel loads for the rules of identity.pl, it loads once.
+	# What identity.pl would have to do or find out otherwise, a second each: the modules of its rules, whether
+	# Lima redirects names, the seed disk of the base.
 	guard=/usr/local/lib/agbranch/guard.sh
-	iptables-save -t nat 2>/dev/null | iptables-restore -w 2>/dev/null || :
+	if rules=$(iptables -w -t nat -S LIMADNS 2>/dev/null); then
+		printf '*nat\n:LIMADNS - [0:0]\n%s\nCOMMIT\n' "$(printf '%s\n' "$rules" | grep '^-A')" |
+			iptables-restore -w --noflush
+		: >/run/agbranch-dns
+	fi
 	test ! -x $guard || { $guard public && $guard open; }
+	umount /mnt/lima-cidata || :
 	rm -rf $folder
 	mkdir $folder
 	mkfifo -m 600 $folder/in $folder/out

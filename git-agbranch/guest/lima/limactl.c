@@ -202,7 +202,7 @@ agb_limactl_run (const AgbLima *lima, gint64 timeout_ms, AgbChildResult *ret, GE
 }
 
 gboolean
-agb_limactl_start (const AgbLima *lima, const char *log, AgbChild *ret, GError **error,
+agb_limactl_start (const AgbLima *lima, char **envp, const char *log, AgbChild *ret, GError **error,
                    const char *first, ...)
 {
   agb_autofd int fd = open (log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -213,9 +213,10 @@ agb_limactl_start (const AgbLima *lima, const char *log, AgbChild *ret, GError *
   va_start (args, first);
   g_autoptr (GPtrArray) argv = command_line (lima, first, args);
   va_end (args);
-  AgbChildSpec spec = {
-    .argv = (const char *const *)argv->pdata, .envp = lima->envp, .stdout_fd = fd, .stderr_fd = fd
-  };
+  AgbChildSpec spec = { .argv = (const char *const *)argv->pdata,
+                        .envp = envp != NULL ? envp : lima->envp,
+                        .stdout_fd = fd,
+                        .stderr_fd = fd };
   if (agb_child_start (&spec, FALSE, ret, error))
     return TRUE;
   (*error)->code = AGB_ERROR_RUNTIME;

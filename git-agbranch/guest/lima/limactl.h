@@ -39,10 +39,10 @@ gboolean agb_limactl (const AgbLima *lima, gint64 timeout_ms, char **ret_output,
 gboolean agb_limactl_run (const AgbLima *lima, gint64 timeout_ms, AgbChildResult *ret,
                           GError **error, const char *first, ...) G_GNUC_NULL_TERMINATED;
 
-/* Start limactl ARGS with both output streams in the file LOG (made anew).  The caller ends it with
+/* Start limactl ARGS in the environment ENVP (NULL: that of LIMA) with both output streams in the file LOG (made anew).  The caller ends it with
  * agb_child_clear, or leaves it behind with agb_lima_leave. */
-gboolean agb_limactl_start (const AgbLima *lima, const char *log, AgbChild *ret, GError **error,
-                            const char *first, ...) G_GNUC_NULL_TERMINATED;
+gboolean agb_limactl_start (const AgbLima *lima, char **envp, const char *log, AgbChild *ret,
+                            GError **error, const char *first, ...) G_GNUC_NULL_TERMINATED;
 /* Let CHILD run on by itself. */
 void agb_lima_leave (AgbChild *child);
 /* The last message of limactl in the file LOG as one escaped line, "" when there is none; the caller

@@ -81,7 +81,7 @@ agb_lima_cold_start (const AgbLima *lima, const char *instance, gint64 timeout_m
   int status = 0;
 
   if (!agb_fault_point ("lima: start", error)
-      || !agb_limactl_start (lima, log, &child, error, "start", limit, instance, NULL))
+      || !agb_limactl_start (lima, NULL, log, &child, error, "start", limit, instance, NULL))
     return FALSE;
   /* limactl's own limit comes first, so that its message is seen. */
   gboolean ended
@@ -147,9 +147,31 @@ apply_state (const AgbLima *lima, const char *instance, GError **error)
   return FALSE;
 }
 
+/* Lima's host agent takes ssh from the PATH (sshocker's ssh.SSHConfig.Binary): one that puts its first
+ * connection off. */
+static gboolean
+put_off_host_agent (const AgbLima *lima, const char *instance, char ***envp, GError **error)
+{
+  g_autofree char *first = agb_lima_path (lima, instance, "agbranch-first");
+  g_autofree char *assets = agb_assets_path ();
+  g_autofree char *folder = g_build_filename (assets, "host", NULL);
+  const char *path = g_environ_getenv (*envp, "PATH");
+
+  if (!lima->tcg)
+    return TRUE;
+  if (!g_file_set_contents (first, "", 0, error))
+    return FALSE;
+  g_autofree char *with_ours
+      = g_strdup_printf ("%s:%s", folder, path != NULL ? path : "/usr/bin:/bin");
+  *envp = g_environ_setenv (*envp, "AGBRANCH_FIRST", first, TRUE);
+  *envp = g_environ_setenv (*envp, "PATH", with_ours, TRUE);
+  return TRUE;
+}
+
 gboolean
 agb_lima_warm_start (const AgbLima *lima, const char *instance, AgbChild *ret_start, GError **error)
 {
+  g_auto (GStrv) envp = g_strdupv (lima->envp);
   g_autofree char *log = agb_lima_path (lima, instance, START_LOG);
   g_autofree char *config = agb_lima_path (lima, instance, "ssh.config");
   gint64 deadline = agb_deadline_in (WARM_TIMEOUT_MS);
@@ -158,8 +180,10 @@ agb_lima_warm_start (const AgbLima *lima, const char *instance, AgbChild *ret_st
   /* The clone has the base's: the port in it is another machine's. */
   if (unlink (config) != 0 && errno != ENOENT)
     return agb_error_set_errno (error, errno, "remove", config);
-  if (!agb_fault_point ("lima: start warm", error)
-      || !agb_limactl_start (lima, log, &child, error, "start", "--timeout=2m", instance, NULL))
+  if (!put_off_host_agent (lima, instance, &envp, error)
+      || !agb_fault_point ("lima: start warm", error)
+      || !agb_limactl_start (lima, envp, log, &child, error, "start", "--timeout=2m", instance,
+                             NULL))
     return FALSE;
   if (wait_for_file (lima, instance, "qmp.sock", &child, deadline, error)
       && apply_state (lima, instance, error)
