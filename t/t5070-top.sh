@@ -22,7 +22,7 @@ press () {
 }
 
 start_top () {
-	screen new-session -d -s top -x 80 -y 24 "git agbranch top; echo ended with \$?; exec cat"
+	screen new-session -d -s top -x 80 -y 24 "trap : INT; git-agbranch top; echo ended with \$?; exec cat"
 }
 
 test_expect_success 'without a terminal it is exit 1 with a hint' '
@@ -124,6 +124,16 @@ test_expect_success 'c asks first' '
 	press x &&
 	wait_until 30 shown "git agbranch top: 1 session$" &&
 	wait_until 30 shown "^>two "
+'
+
+test_expect_success 'Ctrl-C while it syncs ends the sync, not top' '
+	git agbranch run two -q -- rm -f new-file stop && agent_commit two later text && all_refs . >refs &&
+	printf "#!/bin/sh\nexec sleep 3579\n" >.git/hooks/pre-sync && chmod +x .git/hooks/pre-sync &&
+	wait_until 30 shown "^>two  *running .* 1  *0 " && press s &&
+	wait_until 30 pgrep -f "sleep 357[9]" >/dev/null && press C-c &&
+	wait_until 30 shown "press a key" && shown "^fatal: interrupted by SIGINT" && ! pgrep -f "sleep 357[9]" &&
+	press x && wait_until 30 shown "^sync of two ended with status 4" &&
+	rm .git/hooks/pre-sync && all_refs . >now && test_cmp refs now
 '
 
 test_expect_success 'a change of size' '
