@@ -122,6 +122,9 @@ test_expect_success 'ssh: words, status; the keys of our ssh agent only when ask
 	expect_code 2 git agbranch run one -- ssh-add -l &&
 	expect_code 0 git agbranch ssh --forward-ssh-agent one -- ssh-add -l &&
 	grep key-of-the-host out &&
+	expect_code 0 git agbranch run --forward-ssh-agent one -- ssh-add -l && grep key-of-the-host out &&
+	on_terminal git agbranch shell --forward-ssh-agent one && see "agent@one" &&
+	type_in "ssh-add -l; exit" Enter && see "key-of-the-host" &&
 	expect_code 2 git agbranch ssh one -- ssh-add -l &&
 	expect_code 2 git agbranch run one -- ssh-add -l
 '
