@@ -154,10 +154,10 @@ parse_discovery (AgbRepo *repo, char *output)
   if (repo->common_dir == NULL)
     return FALSE;
 
-  repo->shallow = g_str_equal (shallow, "true");
+  repo->shallow = g_strcmp0 (shallow, "true") == 0;
   if (g_str_has_suffix (rest, "\n"))
     repo->work_tree = g_strndup (rest, strlen (rest) - 1);
-  else if (g_str_equal (bare, "false"))
+  else if (g_strcmp0 (bare, "false") == 0)
     repo->work_tree = work_tree_around (repo->git_dir);
   return TRUE;
 }
