@@ -21,7 +21,7 @@ test-sanitized: programs test-programs
 		t/run-tests.sh "$(BUILD)" "$(JOBS)" $(if $(filter command%,$(origin TESTS)),$(TESTS),$(SANITIZED_TESTS)) $(UNITS)
 
 # make valgrind [VALGRIND=program] [TESTS=…]: memcheck on the unit programs and the main verbs.
-VALGRIND_TESTS ?= $(wildcard t/t3000-*.sh t/t30[1346]0-*.sh t/t4000-*.sh t/t5060-*.sh)
+VALGRIND_TESTS ?= $(wildcard t/t30[0124]0-*.sh t/t4000-*.sh t/t50[16]0-*.sh)
 .PHONY: valgrind
 valgrind: programs test-programs
 	@t/run-valgrind.sh "$(BUILD)" $(if $(filter command%,$(origin TESTS)),$(TESTS),$(VALGRIND_TESTS))

@@ -1,7 +1,7 @@
 #!/bin/sh
-# run-valgrind.sh BUILD TEST…: memcheck in front of every verb that the scripts start, and of the unit
-# programs.  Those with a filter of system calls (keeper, agbranch-scan, agbranch-unpack) run without, since
-# valgrind does not know seccomp(2).
+# run-valgrind.sh BUILD TEST…: memcheck in front of the verbs that the scripts start, and of the unit programs.
+# Valgrind (3.24) does not know seccomp(2), which keeper, agbranch-scan and agbranch-unpack need, nor
+# pidfd_send_signal(2), which those need that end a sandbox: all these run without.
 #
 # Valgrind is 3.21 at least: pidfd_open(2).  It makes vfork(2) a fork(2), so that posix_spawn(3) cannot say that
 # a program is not there: that one case is left out.
@@ -37,6 +37,7 @@ wrap () {
 for program in "$build"/libexec/git-agbranch/*; do
 	name=${program##*/}
 	case $name in
+	git-agbranch-close | git-agbranch-kill | git-agbranch-stop) ln -s "$program" "$shadow/libexec/git-agbranch" ;;
 	git-agbranch-*) wrap "libexec/git-agbranch/$name" "" "" ;;
 	*) ln -s "$program" "$shadow/libexec/git-agbranch" ;;
 	esac
