@@ -41,7 +41,12 @@ test_expect_success ENFORCED_memory 'enforced means: the control group says it t
 		*/pids/*) test "$(cat "$group/pids.max")" = 4096 ;;
 		*/cpuacct/*) test "$(cat "$group/cpuacct.usage")" -gt 0 ;;
 		*/cpu/*) test "$(cat "$group/cpu.cfs_quota_us")" = 100000 ;;
-		*) test "$(cat "$group/memory.max")" = 268435456 ;;
+		*)
+			test "$(cat "$group/memory.max")" = 268435456 &&
+			test "$(cat "$group/pids.max")" = 4096 &&
+			test "$(cat "$group/cpu.max")" = "100000 100000" &&
+			grep "^usage_usec [1-9]" "$group/cpu.stat"
+			;;
 		esac &&
 		grep -q . "$group/cgroup.procs" || return 1
 	done <"$folder/cgroups"
@@ -153,10 +158,19 @@ test_expect_success 'what runs inside is the first to go when memory runs out' '
 # waits for its parent is none.  The kernel gives the number of a namespace that is gone to the next
 # one, maybe of another test, so the number alone says nothing.
 processes_in () {
-	for process in /proc/[0-9]*; do
-		test "$(readlink "$process/ns/pid" 2>/dev/null)" = "$1" || continue
-		sed "s/.*) //" "$process/stat" 2>/dev/null | awk -v pid="${process#/proc/}" "\$1 !~ /[ZX]/ { print pid, \$20 }"
-	done
+	python3 - "$1" <<-\EOF
+	import glob, os, sys
+	for process in glob.glob("/proc/[0-9]*"):
+	    try:
+	        if os.readlink(process + "/ns/pid") != sys.argv[1]:
+	            continue
+	        with open(process + "/stat") as stat:
+	            fields = stat.read().rpartition(")")[2].split()
+	    except OSError:
+	        continue
+	    if fields[0] not in "ZX":
+	        print(os.path.basename(process), fields[19])
+	EOF
 }
 
 test_expect_success '200 children that ignore TERM and have left their parents: stop ends them in two seconds' '

@@ -1,6 +1,7 @@
 #include "guest/bwrap/limits.h"
 
 #include "core/io.h"
+#include "guest/bwrap/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,13 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CGROUP_TOP "/sys/fs/cgroup"
-#define CGROUP_TOP_VARIABLE "AGB_CGROUP_TOP" /* another mount, for tests */
-
 enum {
   CPU_PERIOD_USEC = 100000,
-  REMOVE_TRIES = 100,
-  REMOVE_PAUSE_USEC = 10 * 1000,
+  TRIES = 100,
+  PAUSE_USEC = 10 * 1000,
 };
 
 typedef struct {
@@ -24,7 +22,7 @@ typedef struct {
   char *name; /* of our groups */
   GString *made;
   AgbBwrapLimits *limits;
-  gboolean cpu, memory, processes;
+  gboolean cpu, memory;
 } Plan;
 
 void
@@ -36,14 +34,6 @@ agb_bwrap_limits_clear (AgbBwrapLimits *limits)
   g_clear_pointer (&limits->execd_limits, g_strfreev);
   g_clear_pointer (&limits->words, g_free);
   g_clear_pointer (&limits->note, g_free);
-}
-
-static const char *
-cgroup_top (void)
-{
-  const char *named = g_getenv (CGROUP_TOP_VARIABLE);
-
-  return named != NULL ? named : CGROUP_TOP;
 }
 
 static gboolean
@@ -61,30 +51,6 @@ write_number (const char *folder, const char *file, guint64 value)
   g_autofree char *text = g_strdup_printf ("%" G_GUINT64_FORMAT, value);
 
   return write_value (folder, file, text);
-}
-
-/* The group that we are in: of CONTROLLER ("memory") in version 1, of "" in version 2
- * (/proc/self/cgroup: "ID:CONTROLLERS:PATH").  NULL: no such hierarchy. */
-static char *
-own_group (const char *controller)
-{
-  g_autofree char *text = NULL;
-
-  if (!g_file_get_contents ("/proc/self/cgroup", &text, NULL, NULL))
-    return NULL;
-  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
-  for (char **line = lines; *line != NULL; line++)
-    {
-      g_auto (GStrv) fields = g_strsplit (*line, ":", 3);
-
-      if (g_strv_length (fields) != 3)
-        continue;
-      g_auto (GStrv) names = g_strsplit (fields[1], ",", -1);
-      if (*controller == '\0' ? *fields[1] == '\0'
-                              : g_strv_contains ((const char *const *)names, controller))
-        return g_strdup (fields[2]);
-    }
-  return NULL;
 }
 
 /* Make GROUP, written down before.  FALSE: we may not. */
@@ -113,8 +79,8 @@ will_join (Plan *plan, const char *group)
 static char *
 make_v1_group (Plan *plan, const char *controller)
 {
-  g_autofree char *own = own_group (controller);
-  g_autofree char *parent = g_build_filename (cgroup_top (), controller, own, NULL);
+  g_autofree char *own = agb_cgroup_own (controller);
+  g_autofree char *parent = g_build_filename (agb_cgroup_top (), controller, own, NULL);
 
   if (own == NULL || access (parent, W_OK) != 0)
     return NULL;
@@ -141,36 +107,70 @@ use_v1 (Plan *plan)
       plan->memory = will_join (plan, memory);
     }
   if (pids != NULL && write_number (pids, "pids.max", (guint64)spec->pids))
-    plan->processes = will_join (plan, pids);
+    will_join (plan, pids);
   if (cpu != NULL && write_number (cpu, "cpu.cfs_period_us", CPU_PERIOD_USEC)
       && write_number (cpu, "cpu.cfs_quota_us", (guint64)spec->cpus * CPU_PERIOD_USEC))
     plan->cpu = will_join (plan, cpu);
 }
 
-/* Beside our own group: a group with processes in it cannot have limited children (cgroup v2, "no
- * internal process"). */
+/* Leave our own group for one below it, so that another below can have limits: a group with processes in
+ * it cannot have limited children (cgroup v2, "no internal process").  It goes with the scope. */
+static gboolean
+make_room (const char *own)
+{
+  g_autofree char *group = g_build_filename (own, "keeper", NULL);
+
+  return mkdir (group, 0755) == 0 && write_value (group, "cgroup.procs", "0");
+}
+
+/* The group that ours is made in: the scope that we were given, else that of our own group, for the same
+ * reason.  NULL: not to be had. */
+static char *
+find_v2_parent (void)
+{
+  g_autofree char *name = agb_cgroup_own ("");
+
+  if (name == NULL)
+    return NULL;
+  g_autofree char *own = g_build_filename (agb_cgroup_top (), name, NULL);
+  if (agb_cgroup_is_scope ())
+    return make_room (own) ? g_steal_pointer (&own) : NULL;
+  g_autofree char *name_of_parent = g_path_get_dirname (name);
+  g_autofree char *parent = g_build_filename (agb_cgroup_top (), name_of_parent, NULL);
+  return !agb_cgroup_is_managed () && access (parent, W_OK) == 0 ? g_steal_pointer (&parent) : NULL;
+}
+
+/* In a scope those who have started us may still be on their way out. */
+static void
+switch_on (const char *parent, const char *controller)
+{
+  int tries = agb_cgroup_is_scope () ? TRIES : 1;
+
+  while (!write_value (parent, "cgroup.subtree_control", controller) && errno == EBUSY
+         && --tries > 0)
+    g_usleep (PAUSE_USEC);
+}
+
 static void
 use_v2 (Plan *plan)
 {
   const AgbBwrapSpec *spec = plan->spec;
-  g_autofree char *own = own_group ("");
-  g_autofree char *own_parent = own != NULL ? g_path_get_dirname (own) : NULL;
-  g_autofree char *parent = g_build_filename (cgroup_top (), own_parent, NULL);
-  g_autofree char *group = g_build_filename (parent, plan->name, NULL);
+  g_autofree char *parent = find_v2_parent ();
   g_autofree char *cpu
       = g_strdup_printf ("%" G_GINT64_FORMAT " %d", spec->cpus * CPU_PERIOD_USEC, CPU_PERIOD_USEC);
 
-  if (own == NULL || access (parent, W_OK) != 0)
+  if (parent == NULL)
     return;
-  write_value (parent, "cgroup.subtree_control", "+memory");
-  write_value (parent, "cgroup.subtree_control", "+pids");
-  write_value (parent, "cgroup.subtree_control", "+cpu");
+  switch_on (parent, "+memory");
+  switch_on (parent, "+pids");
+  switch_on (parent, "+cpu");
+  g_autofree char *group = g_build_filename (parent, plan->name, NULL);
   if (!make_group (plan, group) || !will_join (plan, group))
     return;
   plan->memory = spec->memory_bytes > 0 && write_number (group, "memory.max", spec->memory_bytes);
   if (plan->memory)
-    write_value (group, "memory.swap.max", "0");
-  plan->processes = write_number (group, "pids.max", (guint64)spec->pids);
+    write_value (group, "memory.swap.max", "0"); /* not there without swap accounting */
+  write_number (group, "pids.max", (guint64)spec->pids);
   plan->cpu = spec->cpus > 0 && write_value (group, "cpu.max", cpu);
 }
 
@@ -223,6 +223,8 @@ describe (const Plan *plan)
     g_string_append (text, ", cpus not at all");
   if (plan->spec->disk_bytes > 0 && !plan->spec->own_disk)
     g_string_append (text, ", disk for each file only");
+  if (!plan->memory && agb_cgroup_keeper_needs_linger ())
+    g_string_append (text, " ('loginctl enable-linger' lets systemd give it a control group)");
   return text->len == 0 ? NULL
                         : g_strdup_printf ("this sandbox keeps its limits in part: %s",
                                            text->str + strlen (", "));
@@ -240,9 +242,7 @@ agb_bwrap_limits_prepare (const AgbBwrapSpec *spec, const char *state_root, AgbB
   Plan plan
       = { .spec = spec, .state_root = state_root, .name = name, .made = made, .limits = &limits };
 
-  g_autofree char *version_2 = g_build_filename (cgroup_top (), "cgroup.controllers", NULL);
-
-  if (g_file_test (version_2, G_FILE_TEST_EXISTS))
+  if (agb_cgroup_is_v2 ())
     use_v2 (&plan);
   else
     use_v1 (&plan);
@@ -300,7 +300,7 @@ agb_bwrap_limits_cpu_usec (const char *state_root, const char *vm_name)
   gint64 usec = -1;
 
   for (char **group = groups; *group != NULL && usec < 0; group++)
-    if (g_str_has_prefix (*group, cgroup_top ()))
+    if (g_str_has_prefix (*group, agb_cgroup_top ()))
       usec = group_cpu_usec (*group);
   return usec;
 }
@@ -309,8 +309,8 @@ agb_bwrap_limits_cpu_usec (const char *state_root, const char *vm_name)
 static void
 remove_group (const char *group)
 {
-  for (int i = 0; i < REMOVE_TRIES && rmdir (group) != 0 && errno == EBUSY; i++)
-    g_usleep (REMOVE_PAUSE_USEC);
+  for (int i = 0; i < TRIES && rmdir (group) != 0 && errno == EBUSY; i++)
+    g_usleep (PAUSE_USEC);
 }
 
 void
@@ -323,7 +323,7 @@ agb_bwrap_limits_remove (const char *state_root, const char *vm_name)
     return;
   g_auto (GStrv) groups = g_strsplit (text, "\n", -1);
   for (char **group = groups; *group != NULL; group++)
-    if (g_str_has_prefix (*group, cgroup_top ()))
+    if (g_str_has_prefix (*group, agb_cgroup_top ()))
       remove_group (*group);
   unlink (path);
 }

@@ -1,6 +1,7 @@
 /* How cpu, memory, processes and disk of a sandbox are limited.
  *
- * By control groups (version 1 or 2) where we may make them: then the kernel counts the whole sandbox.
+ * By control groups (version 1 or 2) where we may make them, or are given one (cgroup.h): then the kernel
+ * counts the whole sandbox.
  * Otherwise the sandbox gets as many processors as it may have, and rlimits that execd sets inside:
  * processes are still counted for the whole sandbox (its user namespace has counters of its own), memory
  * and file size only for each process. */

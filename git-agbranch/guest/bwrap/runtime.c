@@ -8,6 +8,7 @@
 #include "core/paths.h"
 #include "core/time.h"
 #include "guest/agent.h"
+#include "guest/bwrap/cgroup.h"
 #include "guest/bwrap/disk.h"
 #include "guest/bwrap/folder.h"
 #include "guest/bwrap/limits.h"
@@ -263,6 +264,28 @@ read_report (const char *text, AgbProgress *progress, GError **error)
 
 static gboolean kill_sandbox (AgbRuntime *runtime, const char *vm_name, GError **error);
 
+/* In a control group of its own where systemd gives one; when it does not after all, without. */
+static gboolean
+run_keeper (const char *vm_name, const char *const *argv, AgbChildResult *ret, GError **error)
+{
+  g_autofree char *description = g_strconcat ("git agbranch: sandbox ", vm_name, NULL);
+  g_auto (GStrv) env = NULL;
+  g_auto (GStrv) scope = agb_cgroup_scope (description, argv, &env);
+  g_auto (AgbChildResult) result = { 0 };
+  AgbChildSpec child = { .argv = scope != NULL ? (const char *const *)scope : argv,
+                         .envp = env,
+                         .timeout_ms = START_TIMEOUT_MS };
+  AgbChildSpec plain = { .argv = argv, .timeout_ms = START_TIMEOUT_MS };
+
+  if (!agb_child_run (&child, &result, error))
+    return FALSE;
+  if (scope != NULL && result.output->len == 0)
+    return agb_child_run (&plain, ret, error);
+  *ret = result;
+  result = (AgbChildResult){ 0 };
+  return TRUE;
+}
+
 static gboolean
 start_keeper (AgbRuntime *runtime, const char *vm_name, AgbProgress *progress, GError **error)
 {
@@ -277,11 +300,10 @@ start_keeper (AgbRuntime *runtime, const char *vm_name, AgbProgress *progress, G
   for (char **name = ((AgbBwrapRuntime *)runtime)->programs; *name != NULL; name++)
     g_ptr_array_add (argv, *name);
   g_ptr_array_add (argv, NULL);
-  AgbChildSpec child = { .argv = (const char *const *)argv->pdata, .timeout_ms = START_TIMEOUT_MS };
 
   if (!agb_fault_point ("bwrap: start keeper", error))
     return FALSE;
-  if (!agb_child_run (&child, &result, error))
+  if (!run_keeper (vm_name, (const char *const *)argv->pdata, &result, error))
     {
       /* It has detached and goes on by itself. */
       kill_sandbox (runtime, vm_name, NULL);
