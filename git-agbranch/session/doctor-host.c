@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/names.h"
 #include "guest/agent.h"
+#include "guest/bwrap/cgroup.h"
 #include "guest/bwrap/network.h"
 
 #include <errno.h>
@@ -97,6 +98,16 @@ check_network (AgbDoctor *doctor)
 }
 
 static void
+check_limits (AgbDoctor *doctor)
+{
+  if (agb_cgroup_needs_linger ())
+    agb_doctor_add (
+        doctor, AGB_FINDING_NOTE, "limits", "loginctl enable-linger",
+        "the memory of a sandbox is counted for each process only: systemd gives you no "
+        "control group that outlives your login");
+}
+
+static void
 check_agents (AgbDoctor *doctor)
 {
   g_autoptr (GString) found = g_string_new (NULL);
@@ -177,6 +188,7 @@ agb_doctor_check_host (AgbDoctor *doctor)
                   needed == AGB_FINDING_PROBLEM ? AGB_FINDING_WARNING : AGB_FINDING_NOTE,
                   "sandboxes have no network without it");
       check_network (doctor);
+      check_limits (doctor);
       check_agents (doctor);
     }
   check_state_root (doctor);
