@@ -5,37 +5,12 @@ test_description='Lima: a running machine of agbranch 0.1 is taken over, worked 
 lima_machine
 . "$TEST_TOP/t/lib/agbranch-0.1.sh"
 
-# As `open` of agbranch 0.1 leaves it: an instance of its name with Lima's own user and home, none of our
-# provisioning, the clone in ~/workspaces, and tmux on the session's socket.
-make_machine () {
-	cat >machine.yaml <<-END &&
-	vmType: qemu
-	arch: x86_64
-	images:
-	- location: $AGB_LIMA_IMAGE/image.qcow2
-	  arch: x86_64
-	  kernel:
-	    location: $AGB_LIMA_IMAGE/vmlinuz
-	    cmdline: root=LABEL=rootfs ro console=ttyS0 net.ifnames=0 biosdevname=0
-	  initrd:
-	    location: $AGB_LIMA_IMAGE/initrd
-	cpus: 1
-	memory: 1GiB
-	disk: 8GiB
-	plain: true
-	mounts: []
-	containerd: {system: false, user: false}
-	firmware: {legacyBIOS: true}
-	video: {display: none}
-	vmOpts: {qemu: {cpuType: {x86_64: max}}}
-	END
-	limactl --tty=false start --name agbranch-old --timeout 15m ./machine.yaml
-}
-
 in_machine () {
 	limactl --tty=false shell --workdir / agbranch-old "$@"
 }
 
+# As `open` of agbranch 0.1 leaves it: an instance of its name with Lima's own user and home, none of our
+# provisioning, the clone in ~/workspaces, and tmux on the session's socket.
 set_up_clone () {
 	git -C repo bundle create -q ../seed.bundle HEAD main &&
 	in_machine sh -c 'cat >/tmp/seed.bundle' <seed.bundle &&
@@ -49,7 +24,7 @@ set_up_clone () {
 
 test_expect_success 'set up: a machine and a catalog of agbranch 0.1' '
 	make_repo repo &&
-	QEMU_SYSTEM_X86_64="qemu-system-x86_64 -machine q35 -accel tcg,thread=multi,tb-size=512" make_machine &&
+	lima_start agbranch-old 1 1GiB &&
 	OLD_HOME=$(in_machine sh -c "cd && pwd") && test "$OLD_HOME" != /home/agent &&
 	set_up_clone &&
 	old_catalog && old_row old repo running &&

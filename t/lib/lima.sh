@@ -66,13 +66,42 @@ lima_machine () {
 	trap 'code=$?; lima_remove_everything; (exit "$code"); die' EXIT
 }
 
+# lima_start NAME CPUS MEMORY: an instance of the image as Lima makes it by itself, with nothing of ours.  In a
+# folder of Lima that is kept, AGB_LIMA_KEEP=NAME lets it run on at the end, and takes the one that runs.
+lima_start () {
+	test -z "$AGB_LIMA_KEEP" || test "$(limactl list --format "{{.Status}}" "$1" 2>/dev/null)" != Running || return 0
+	cat >machine.yaml <<-END &&
+	vmType: qemu
+	arch: x86_64
+	images:
+	- location: $AGB_LIMA_IMAGE/image.qcow2
+	  arch: x86_64
+	  kernel:
+	    location: $AGB_LIMA_IMAGE/vmlinuz
+	    cmdline: root=LABEL=rootfs ro console=ttyS0 net.ifnames=0 biosdevname=0
+	  initrd:
+	    location: $AGB_LIMA_IMAGE/initrd
+	cpus: $2
+	memory: $3
+	disk: 8GiB
+	plain: true
+	mounts: []
+	containerd: {system: false, user: false}
+	firmware: {legacyBIOS: true}
+	video: {display: none}
+	vmOpts: {qemu: {cpuType: {x86_64: max}}}
+	END
+	QEMU_SYSTEM_X86_64="qemu-system-x86_64 -machine q35 -accel tcg,thread=multi,tb-size=512" \
+		limactl --tty=false start --name "$1" --timeout 15m ./machine.yaml
+}
+
 # What a failed test left running goes with it; in a folder of Lima that is kept only the base stays.
 lima_remove_everything () {
 	for dir in "$LIMA_HOME"/agbranch-*; do
 		name=${dir##*/}
 		case $AGB_LIMA_HOME,$name in
 		*,agbranch-\*) break ;;
-		?*,agbranch-base-linux) continue ;;
+		?*,agbranch-base-linux | ?*,"${AGB_LIMA_KEEP:-agbranch-base-linux}") continue ;;
 		esac
 		limactl unprotect "$name" >/dev/null 2>&1
 		limactl delete --force "$name" >/dev/null 2>&1 || rm -rf "$dir"

@@ -1,6 +1,6 @@
 #!/bin/bash
 #
-# make-image.sh [--with-agents] [--force] [CACHE-DIR]
+# make-image.sh [--with-agents | --with-sandbox] [--force] [CACHE-DIR]
 #
 # Makes the guest image that the Lima tests boot, from Debian packages alone:
 #
@@ -13,6 +13,8 @@
 # Kernel command line: root=LABEL=rootfs ro console=ttyS0 net.ifnames=0
 # biosdevname=0.  With --with-agents the image also holds Node 22 and the
 # agent programs claude, codex and gemini; they need npm 10 or newer here.
+# With --with-sandbox it is a Debian of this machine's own version, with what
+# the programs that were built here and the tests of the sandbox need to run.
 #
 # Does nothing when the fingerprint in CACHE-DIR is that of this script.
 # Killed halfway, it leaves at most a folder ".build.*", which the next run
@@ -40,6 +42,16 @@ packages=(
 	bash-completion less python3-minimal
 	git tmux jq curl rsync libarchive-tools
 )
+# For the programs and tests that t9150 brings into a guest.  The libraries are
+# those that the programs were linked with here.
+sandbox_packages=(
+	libpam-systemd dbus-user-session polkitd
+	python3 bubblewrap slirp4netns sqlite3 sharness strace perl
+)
+sandbox_libraries=(
+	'libglib2.0-0*' 'libgit2-[0-9]*' 'libsqlite3-0*' 'libcjson1*'
+	'libyaml-0*' 'libseccomp2*' 'libarchive13*'
+)
 node=node@22
 agents=(@anthropic-ai/claude-code @openai/codex @google/gemini-cli)
 
@@ -53,7 +65,7 @@ say () {
 }
 
 usage () {
-	echo "usage: make-image.sh [--with-agents] [--force] [CACHE-DIR]" >&2
+	echo "usage: make-image.sh [--with-agents | --with-sandbox] [--force] [CACHE-DIR]" >&2
 	exit 129
 }
 
@@ -67,12 +79,14 @@ as_root () {
 }
 
 with_agents=
+with_sandbox=
 force=
 dir=
 while test $# -gt 0
 do
 	case "$1" in
 	--with-agents) with_agents=t ;;
+	--with-sandbox) with_sandbox=t ;;
 	--force) force=t ;;
 	-*) usage ;;
 	*)
@@ -82,10 +96,11 @@ do
 	esac
 	shift
 done
+test -z "$with_agents" || test -z "$with_sandbox" || usage
 
 # A flavour has a default folder of its own, so that one does not evict the
 # other.
-: "${dir:=${XDG_CACHE_HOME:-$HOME/.cache}/agbranch-test-image${with_agents:+-agents}}"
+: "${dir:=${XDG_CACHE_HOME:-$HOME/.cache}/agbranch-test-image${with_agents:+-agents}${with_sandbox:+-sandbox}}"
 
 arch=$(dpkg --print-architecture) || die "not a Debian machine"
 case "$arch" in
@@ -93,10 +108,28 @@ amd64|arm64) ;;
 *) die "there is no cloud kernel for $arch" ;;
 esac
 
+# The installed ones of these names, but not those that hold debug symbols.
+installed_libraries () {
+	dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+	sed -n 's/^installed //p' |
+	grep -v -e -dbg -e -dev
+}
+
+if test -n "$with_sandbox"
+then
+	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	test -n "$suite" || die "this Debian has no code name"
+	mapfile -t libraries < <(installed_libraries "${sandbox_libraries[@]}")
+	test "${#libraries[@]}" -ge "${#sandbox_libraries[@]}" ||
+	die "not all of ${sandbox_libraries[*]} are installed here: run t/install-deps.sh"
+	packages+=("${sandbox_packages[@]}" "${libraries[@]}")
+fi
+
 fingerprint=$(
 	{
 		cat "$0"
 		echo "$arch $with_agents"
+		test -z "$with_sandbox" || echo "$suite ${packages[*]}"
 	} | sha256sum
 )
 fingerprint=${fingerprint%% *}
