@@ -295,7 +295,7 @@ test_expect_success 'a settings file that may hold a secret is left out with a n
 
 test_expect_success 'the log of the agent is bounded' '
 	expect_code 0 git agbranch agent start -d one -- sh -c "head -c 20000000 /dev/zero | tr \"\\0\" x; echo; echo end-of-noise" &&
-	wait_until 60 agent_log_has end-of-noise &&
+	wait_until 150 agent_log_has end-of-noise &&
 	git agbranch run one -- sh -c "cat ~/.agbranch/log/* | wc -c" >size &&
 	test "$(cat size)" -le 16777216
 '
