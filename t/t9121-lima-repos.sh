@@ -99,9 +99,9 @@ test_expect_success 'launch: a folder goes in; its files come out by export' '
 '
 
 test_expect_success 'gc: what is kept is said, and nothing of the base goes' '
-	ls "$LIMA_HOME/_agbranch/images" >../images &&
+	image=$(git agbranch base show --json | jq -r .image) &&
 	expect_code 0 git agbranch gc --json && json_is ".warnings | length" 0 &&
-	ls "$LIMA_HOME/_agbranch/images" >../images.after && test_cmp ../images ../images.after &&
+	test -e "$LIMA_HOME/_agbranch/images/$image" &&
 	git agbranch base show --require-ready >/dev/null &&
 	git rev-parse -q --verify refs/agbranch/rescue/two/1
 '
