@@ -120,6 +120,8 @@ run('/usr/local/lib/agbranch/guard.sh', $of{network});
 if ($of{restored}) {
 	put($_, "$instance\n") for '/run/lima-ssh-ready', '/run/lima-boot-done';
 }
-# sshd takes the new key at once; a connection that is open stays.
-kill 'HUP', int get('/run/sshd.pid') if $of{hostkey};
+# sshd takes the new key at once; a connection that is open stays.  Without a pid file it is started anew for
+# each connection.
+my ($sshd) = get('/run/sshd.pid') =~ /^(\d+)/;
+kill 'HUP', $sshd if $of{hostkey} && $sshd;
 print 'api ', get('/etc/agbranch/api');
