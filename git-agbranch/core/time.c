@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include <string.h>
-
 static GDateTime *
 now_utc (void)
 {

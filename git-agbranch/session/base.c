@@ -306,7 +306,6 @@ agb_session_base_warm (AgbSettings *settings, const char *image, gint64 timeout_
   g_autoptr (AgbLima) lima = agb_lima_open (settings, error);
   g_autoptr (AgbLock) lock = lima != NULL ? lock_base ("base warm", error) : NULL;
   g_autoptr (AgbBaseInfo) info = lock != NULL ? agb_base_look (lima, settings, image, error) : NULL;
-  g_autoptr (AgbBaseRecord) warm = NULL;
 
   if (info == NULL)
     return FALSE;
@@ -317,7 +316,7 @@ agb_session_base_warm (AgbSettings *settings, const char *image, gint64 timeout_
       agb_error_hint (error, "%s", info->hint);
       return FALSE;
     }
-  return agb_base_warm (lima, settings, info->record, timeout_ms, progress, &warm, error);
+  return agb_base_warm (lima, settings, info->record, timeout_ms, progress, error);
 }
 
 typedef struct {

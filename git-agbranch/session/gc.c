@@ -6,8 +6,8 @@
 #include "core/io.h"
 #include "core/paths.h"
 #include "core/time.h"
-#include "guest/lima/limactl.h"
 #include "guest/lima/base-repo.h"
+#include "guest/lima/limactl.h"
 #include "guest/lima/record.h"
 #include "session/upkeep.h"
 

@@ -275,12 +275,15 @@ run_keeper (const char *vm_name, const char *const *argv, AgbChildResult *ret, G
   AgbChildSpec child = { .argv = scope != NULL ? (const char *const *)scope : argv,
                          .envp = env,
                          .timeout_ms = START_TIMEOUT_MS };
-  AgbChildSpec plain = { .argv = argv, .timeout_ms = START_TIMEOUT_MS };
 
   if (!agb_child_run (&child, &result, error))
     return FALSE;
   if (scope != NULL && result.output->len == 0)
-    return agb_child_run (&plain, ret, error);
+    {
+      child.argv = argv;
+      child.envp = NULL;
+      return agb_child_run (&child, ret, error);
+    }
   *ret = result;
   result = (AgbChildResult){ 0 };
   return TRUE;

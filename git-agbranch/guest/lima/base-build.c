@@ -428,7 +428,7 @@ static const AgbBuildStep warm_steps[] = {
 
 gboolean
 agb_base_warm (const AgbLima *lima, AgbSettings *settings, const AgbBaseRecord *record,
-               gint64 timeout_ms, AgbProgress *progress, AgbBaseRecord **ret, GError **error)
+               gint64 timeout_ms, AgbProgress *progress, GError **error)
 {
   const AgbBaseSpec spec = { .name = record->name,
                              .flavour = record->flavour,
@@ -439,9 +439,10 @@ agb_base_warm (const AgbLima *lima, AgbSettings *settings, const AgbBaseRecord *
                              .warm = TRUE };
   g_auto (AgbBuild) build
       = { .lima = lima, .settings = settings, .spec = &spec, .progress = progress };
+  g_autoptr (AgbBaseRecord) warm = NULL;
 
   if (record->image != NULL)
-    return agb_build_run (&build, warm_steps, G_N_ELEMENTS (warm_steps), ret, error);
+    return agb_build_run (&build, warm_steps, G_N_ELEMENTS (warm_steps), &warm, error);
   g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "base '%s' cannot be warm: %s", record->name,
                record->warm_reason != NULL ? record->warm_reason : "it has no image");
   return FALSE;

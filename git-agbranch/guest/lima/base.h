@@ -72,11 +72,9 @@ gboolean agb_base_import (const AgbLima *lima, AgbSettings *settings, const AgbB
                           AgbBaseRecord **ret, GError **error);
 
 /* Make the saved running state of the prepared base of RECORD again (it had none, or failed to restore), in a
- * machine beside it that takes its place at the end; *RET (freed by the caller) is its record then.  After
- * an error the base is as it was. */
+ * machine beside it that takes its place at the end.  After an error the base is as it was. */
 gboolean agb_base_warm (const AgbLima *lima, AgbSettings *settings, const AgbBaseRecord *record,
-                        gint64 timeout_ms, AgbProgress *progress, AgbBaseRecord **ret,
-                        GError **error);
+                        gint64 timeout_ms, AgbProgress *progress, GError **error);
 
 /* The agents' npm packages in force, NULL-ended; the caller frees. */
 char **agb_base_agents (AgbSettings *settings);
