@@ -92,6 +92,9 @@ struct AgbGuestProcess {
 };
 
 struct AgbGuestProcessClass {
+  /* The streams end by themselves when the command has ended, whatever still holds them in the guest: they
+   * are read to their end. */
+  gboolean streams_end;
   /* The event that the process has ended: a descriptor that polls readable, valid until free. */
   int (*wait_fd) (AgbGuestProcess *process);
   /* After wait_fd is readable: exit code, or 128 + signal.  AGB_ERROR_RUNTIME when the connection

@@ -72,12 +72,17 @@ agb_guest_end_fd (AgbGuestEnd *end, AgbGuestProcess *process)
   return end->ended ? -1 : process->klass->wait_fd (process);
 }
 
+/* Bytes that are still to be read before a stream is let go. */
 static gint64
-bytes_waiting (int fd)
+bytes_to_come (const AgbGuestProcess *process, int fd)
 {
   int waiting = 0;
 
-  return fd >= 0 && ioctl (fd, FIONREAD, &waiting) == 0 ? waiting : 0;
+  if (fd < 0)
+    return 0;
+  if (process->klass->streams_end)
+    return G_MAXINT64;
+  return ioctl (fd, FIONREAD, &waiting) == 0 ? waiting : 0;
 }
 
 gboolean
@@ -87,8 +92,8 @@ agb_guest_end_note (AgbGuestEnd *end, AgbGuestProcess *process, GError **error)
     return FALSE;
   end->ended = TRUE;
   end->grace_usec = agb_deadline_in (GRACE_MS);
-  end->must_read[0] = bytes_waiting (process->stdout_fd);
-  end->must_read[1] = bytes_waiting (process->stderr_fd);
+  end->must_read[0] = bytes_to_come (process, process->stdout_fd);
+  end->must_read[1] = bytes_to_come (process, process->stderr_fd);
   return TRUE;
 }
 

@@ -25,7 +25,7 @@ typedef struct {
   gboolean ended;
   int status; /* valid once ended */
   gint64 grace_usec;
-  gint64 must_read[2]; /* bytes that lay in stdout and stderr when it ended */
+  gint64 must_read[2]; /* bytes of stdout and stderr that were still to come when it ended */
 } AgbGuestEnd;
 
 /* The descriptor to poll for the end, -1 once it is known. */

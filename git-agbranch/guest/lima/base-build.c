@@ -10,10 +10,10 @@
 #include "core/time.h"
 #include "core/trace.h"
 #include "guest/lima/base-repo.h"
+#include "guest/lima/exec.h"
 #include "guest/lima/host.h"
 #include "guest/lima/machine.h"
 #include "guest/lima/provision.h"
-#include "guest/lima/ssh.h"
 #include "guest/lima/template.h"
 #include "guest/transport.h"
 

@@ -4,8 +4,8 @@
 #include "core/fault.h"
 #include "core/paths.h"
 #include "guest/lima/base-build.h"
+#include "guest/lima/exec.h"
 #include "guest/lima/machine.h"
-#include "guest/lima/ssh.h"
 #include "guest/transport.h"
 
 #include <errno.h>

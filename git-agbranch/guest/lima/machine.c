@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "core/paths.h"
 #include "core/time.h"
+#include "guest/lima/exec.h"
 #include "guest/lima/record.h"
 #include "guest/lima/ssh.h"
 
@@ -272,6 +273,7 @@ agb_lima_stop (const AgbLima *lima, const char *instance, gboolean force, GError
     return TRUE;
   if (!agb_fault_point ("lima: stop", error))
     return FALSE;
+  agb_lima_exec_forget (lima, instance);
   if (!force && strcmp (before->status, "Running") == 0
       && agb_limactl (lima, STOP_TIMEOUT_MS, NULL, &problem, "stop", instance, NULL))
     return TRUE;
@@ -291,6 +293,7 @@ agb_lima_delete (const AgbLima *lima, const char *instance, GError **error)
 
   if (!agb_fault_point ("lima: delete", error))
     return FALSE;
+  agb_lima_exec_forget (lima, instance);
   if (agb_lima_exists (lima, instance)
       && !agb_limactl (lima, FORCE_TIMEOUT_MS, NULL, &problem, "delete", "--force", instance, NULL)
       && g_error_matches (problem, AGB_ERROR, AGB_ERROR_INTERRUPTED))

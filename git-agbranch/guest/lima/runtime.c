@@ -10,6 +10,7 @@
 #include "core/trace.h"
 #include "guest/lima/base-repo.h"
 #include "guest/lima/base.h"
+#include "guest/lima/exec.h"
 #include "guest/lima/host.h"
 #include "guest/lima/limactl.h"
 #include "guest/lima/machine.h"
@@ -496,7 +497,14 @@ lima_exec (AgbRuntime *runtime, const char *vm_name, const AgbExecSpec *spec, GE
 {
   const AgbLima *lima = lima_of (runtime, error);
 
-  return lima != NULL ? agb_lima_exec (lima, vm_name, spec, error) : NULL;
+  if (lima == NULL)
+    return NULL;
+  /* An adopted one has nothing of ours in it. */
+  g_autoptr (AgbGuestRecord) record = agb_guest_record_load (lima->home, vm_name, NULL);
+  if (record != NULL && record->base != NULL)
+    return agb_lima_exec (lima, vm_name, spec, error);
+  return agb_lima_check_variables (spec, error) ? agb_lima_ssh_exec (lima, vm_name, spec, "", error)
+                                                : NULL;
 }
 
 static gboolean

@@ -79,31 +79,44 @@ has_variables (const AgbExecSpec *spec)
   return spec->env != NULL && *spec->env != NULL;
 }
 
-/* The variables of SPEC as text for a shell, in the environment of ssh. */
-static gboolean
-add_variables (char ***envp, const AgbExecSpec *spec, GError **error)
+/* The variables of SPEC as text for a shell. */
+static GString *
+variables_text (const AgbExecSpec *spec)
 {
-  g_autoptr (GString) text = g_string_new (NULL);
+  GString *text = g_string_new (NULL);
 
-  if (!has_variables (spec))
-    return TRUE;
-  for (const char *const *env = spec->env; *env != NULL; env++)
+  for (const char *const *env = spec->env; env != NULL && *env != NULL; env++)
     {
       const char *value = strchr (*env, '=') + 1;
       g_autofree char *quoted = agb_lima_quote (value);
       g_string_append_printf (text, "export %.*s%s\n", (int)(value - *env), *env, quoted);
     }
-  if (text->len > VARIABLES_MAX)
-    {
-      g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
-                   "variables of %" G_GSIZE_FORMAT
-                   " bytes are too many for a command, %d is the most",
-                   text->len, VARIABLES_MAX);
-      agb_error_hint (error, "bring a file in: git agbranch cp <file> <session>:<path>");
-      return FALSE;
-    }
-  *envp = g_environ_setenv (*envp, VARIABLES, text->str, TRUE);
-  return TRUE;
+  return text;
+}
+
+gboolean
+agb_lima_check_variables (const AgbExecSpec *spec, GError **error)
+{
+  g_autoptr (GString) text = variables_text (spec);
+
+  if (text->len <= VARIABLES_MAX)
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_USER,
+               "variables of %" G_GSIZE_FORMAT " bytes are too many for a command, %d is the most",
+               text->len, VARIABLES_MAX);
+  agb_error_hint (error, "bring a file in: git agbranch cp <file> <session>:<path>");
+  return FALSE;
+}
+
+static char **
+environment_of_ssh (const AgbExecSpec *spec)
+{
+  char **envp = g_get_environ ();
+
+  if (!has_variables (spec))
+    return envp;
+  g_autoptr (GString) text = variables_text (spec);
+  return g_environ_setenv (envp, VARIABLES, text->str, TRUE);
 }
 
 #define PROFILES "for f in /etc/profile ~/.profile; do test ! -r $f || . $f; done"
@@ -127,10 +140,12 @@ add_variables (char ***envp, const AgbExecSpec *spec, GError **error)
  * environment comes first; the shell stays (its traps let it outlive what ends the command, so that a
  * command that a signal ends still has a status; what the shell says about that is dropped). */
 static char *
-remote_command (const AgbExecSpec *spec, const char *folder, const char *token)
+remote_command (const AgbExecSpec *spec, const char *before, const char *token)
 {
-  GString *text = g_string_new ("trap : HUP INT QUIT TERM USR1 USR2; ");
+  GString *text = g_string_new (before);
+  const char *folder = spec->cwd;
 
+  g_string_append (text, "trap : HUP INT QUIT TERM USR1 USR2; ");
   /* On a terminal profiles may look at it. */
   g_string_append (text, spec->tty ? "{ " PROFILES "; } </dev/null >/dev/null 2>&1; "
                                    : LOGIN_ENVIRONMENT);
@@ -159,8 +174,8 @@ remote_command (const AgbExecSpec *spec, const char *folder, const char *token)
   return g_string_free (text, FALSE);
 }
 
-static char *
-make_token (void)
+char *
+agb_lima_token (void)
 {
   return g_strdup_printf ("%08x%08x%08x", g_random_int (), g_random_int (), g_random_int ());
 }
@@ -305,22 +320,28 @@ process_finish (AgbGuestProcess *process, int *ret_status, GError **error)
   return TRUE;
 }
 
-/* ssh has no way to pass a signal on: everything that carries the token gets it by a command of its
- * own. */
-static void
-process_signal (AgbGuestProcess *process, int signal_number)
+void
+agb_lima_signal (const AgbLima *lima, const char *vm_name, const char *token, int signal_number)
 {
-  LimaProcess *self = (LimaProcess *)process;
   g_autofree char *script = g_strdup_printf (
       "for f in $(grep -lsx -z AGBRANCH_EXEC=%s /proc/[0-9]*/environ); do f=${f#/proc/}; "
       "kill -%d ${f%%/environ} 2>/dev/null; done; exit 0",
-      self->token, signal_number);
+      token, signal_number);
   const char *const argv[] = { "sh", "-c", script, NULL };
   g_auto (AgbChildResult) result = { 0 };
 
   agb_interrupt_shield ();
-  run_once (self->lima, self->vm_name, argv, NULL, 0, SHARED, SIGNAL_TIMEOUT_MS, &result, NULL);
+  run_once (lima, vm_name, argv, NULL, 0, SHARED, SIGNAL_TIMEOUT_MS, &result, NULL);
   agb_interrupt_unshield ();
+}
+
+/* ssh has no way to pass a signal on. */
+static void
+process_signal (AgbGuestProcess *process, int signal_number)
+{
+  LimaProcess *self = (LimaProcess *)process;
+
+  agb_lima_signal (self->lima, self->vm_name, self->token, signal_number);
 }
 
 static void
@@ -425,25 +446,44 @@ process_new (const AgbLima *lima, const char *vm_name)
   };
   self->lima = lima;
   self->vm_name = g_strdup (vm_name);
-  self->token = make_token ();
+  self->token = agb_lima_token ();
   self->child = (AgbChild){ .pidfd = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 };
   self->master_fd = -1;
   self->log_fd = memfd_create ("ssh", MFD_CLOEXEC);
   return self;
 }
 
-AgbGuestProcess *
-agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec, GError **error)
+gboolean
+agb_lima_forward (const AgbLima *lima, const char *vm_name, const char *socket,
+                  const char *guest_socket, gint64 timeout_ms)
 {
   g_autofree char *config = NULL;
   g_autofree char *alias = agb_lima_ssh_alias (vm_name);
-  g_auto (GStrv) envp = g_get_environ ();
+  g_autofree char *forward = g_strconcat (socket, ":", guest_socket, NULL);
+  g_auto (AgbChildResult) result = { 0 };
 
-  if (!require_config (lima, vm_name, &config, error) || !add_variables (&envp, spec, error))
+  if (!require_config (lima, vm_name, &config, NULL))
+    return FALSE;
+  g_autoptr (GPtrArray) argv = ssh_argv (config);
+  add_words (argv, "-o", "LogLevel=ERROR", "-O", "forward", "-L", forward, "--", alias, NULL);
+  g_ptr_array_add (argv, NULL);
+  AgbChildSpec spec = { .argv = (const char *const *)argv->pdata, .timeout_ms = timeout_ms };
+  return agb_child_run (&spec, &result, NULL) && result.status == 0;
+}
+
+AgbGuestProcess *
+agb_lima_ssh_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec,
+                   const char *before, GError **error)
+{
+  g_autofree char *config = NULL;
+  g_autofree char *alias = agb_lima_ssh_alias (vm_name);
+  g_auto (GStrv) envp = environment_of_ssh (spec);
+
+  if (!require_config (lima, vm_name, &config, error))
     return NULL;
   LimaProcess *self = process_new (lima, vm_name);
   /* Without a folder it starts where ssh logs in: its home, also in a guest that was adopted. */
-  g_autofree char *command = remote_command (spec, spec->cwd, self->token);
+  g_autofree char *command = remote_command (spec, before, self->token);
   /* ssh's own messages go where they cannot be taken for the command's. It opens the file by name. */
   g_autofree char *log = g_strdup_printf ("/proc/%d/fd/%d", (int)getpid (), self->log_fd);
   g_autoptr (GPtrArray) argv = ssh_argv (config);

@@ -1,5 +1,5 @@
-/* Commands in an instance over the connection that Lima keeps open for it, with the instance's own
- * ssh.config: one process of ssh a command, no new connection. */
+/* ssh to an instance, over the connection that Lima keeps open for it, with the instance's own ssh.config:
+ * one process of ssh a command, no new connection. */
 #pragma once
 
 #include "core/child.h"
@@ -9,9 +9,24 @@
 /* The host alias of an instance in its ssh.config; the caller frees. */
 char *agb_lima_ssh_alias (const char *vm_name);
 
-/* exec of the runtime interface. */
-AgbGuestProcess *agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec,
-                                GError **error);
+/* exec of the runtime interface, for a SPEC that passed agb_lima_check_variables.  BEFORE is a command for
+ * the guest's shell, with its end ("; "), that runs first; "": none. */
+AgbGuestProcess *agb_lima_ssh_exec (const AgbLima *lima, const char *vm_name,
+                                    const AgbExecSpec *spec, const char *before, GError **error);
+/* FALSE and AGB_ERROR_USER when the variables of SPEC are more than a command takes. */
+gboolean agb_lima_check_variables (const AgbExecSpec *spec, GError **error);
+
+/* A word for one command: in its environment as AGBRANCH_EXEC, so that what it starts can be found.  The
+ * caller frees. */
+char *agb_lima_token (void);
+/* Send SIGNAL_NUMBER to everything that has TOKEN, by a command of its own; never ended by an interrupt. */
+void agb_lima_signal (const AgbLima *lima, const char *vm_name, const char *token,
+                      int signal_number);
+
+/* Have the open connection listen on SOCKET of the host for GUEST_SOCKET.  FALSE when there is no open
+ * connection, or it does not. */
+gboolean agb_lima_forward (const AgbLima *lima, const char *vm_name, const char *socket,
+                           const char *guest_socket, gint64 timeout_ms);
 
 /* Run ARGV with INPUT to its end and capture it, over a connection of its own: for a guest that is
  * just coming up.  ssh's own failure is status 255. */
