@@ -55,7 +55,7 @@ sub read_login {
 	$SIG{$_} = 'DEFAULT' for 'CHLD', 'PIPE';
 	open(STDIN, '<', '/dev/null');
 	%ENV = map { exists $ENV{$_} ? ($_ => $ENV{$_}) : () } 'HOME', 'USER', 'LOGNAME', 'SHELL', 'PATH';
-	exec 'sh', '-c', '{ ' . PROFILES . '; } </dev/null >/dev/null 2>&1; unset PWD OLDPWD; exec env -0';
+	{ exec 'sh', '-c', '{ ' . PROFILES . '; } </dev/null >/dev/null 2>&1; unset PWD OLDPWD; exec env -0' }
 	POSIX::_exit(127);
 }
 
@@ -124,7 +124,7 @@ sub run {
 			map { split /=/, $_, 2 } @variables);
 		delete $ENV{OLDPWD};
 		fail(255, "cannot enter $cwd: $!") if !chdir $cwd;
-		{ no warnings 'exec'; exec { $words[0] } @words }
+		{ exec { $words[0] } @words }
 		fail($!{ENOENT} ? 127 : 126, "cannot run $words[0]: $!");
 	}
 	close $_ for $in, $to_out, $to_err;
