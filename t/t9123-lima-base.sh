@@ -98,7 +98,7 @@ test_expect_success 'base update renews the agents only, on the image there is' 
 test_expect_success 'base warm makes the saved state again; a session that runs does not notice' '
 	qemu-img snapshot -d warm "$LIMA_HOME/agbranch-base-own/disk" &&
 	git agbranch run newer -- sh -c "sleep 3600 >/dev/null 2>&1 & echo \$!" >pid &&
-	expect_code 0 git agbranch open cold -q && grep "^warning: warm start failed, starting cold: " err &&
+	expect_code 0 git agbranch open cold && grep "^warning: warm start failed, starting cold: " err &&
 	git agbranch base show --json >out && json_is .warm false &&
 	expect_code 0 git agbranch base warm --json && json_is .warm true && json_is .warm_reason null &&
 	git agbranch run newer -- kill -0 "$(cat pid)" &&
