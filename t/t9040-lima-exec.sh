@@ -83,7 +83,7 @@ test_expect_success 'setup: a session whose machine "runs"' '
 	jq -n "{vm_name: \"agbranch-one\", key: \"one.1\", session: \"one\", base: \"agbranch-base-linux\",
 		cloned: true, fresh: false}" >"$LIMA_HOME/_agbranch/sessions/agbranch-one.json" &&
 	"$AGB_BUILD/t/tools/catalog-tool" insert one "$PWD" &&
-	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "UPDATE sessions SET runtime = \"lima\",
+	sqlite3 "$AGBRANCH_STATE_ROOT/state.db" "UPDATE sessions SET runtime = \"lima\", lifecycle_state = \"running\",
 		guest_workspace_path = \"/home/agent/workspaces/one/repo\""
 '
 

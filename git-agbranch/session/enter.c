@@ -158,6 +158,7 @@ AgbGuestProcess *
 agb_enter_exec (AgbEntered *entered, const AgbExecSpec *spec, GError **error)
 {
   AgbExecSpec whole = *spec;
+  g_autoptr (GError) problem = NULL;
   AgbGuestProcess *process = NULL;
 
   if (whole.cwd == NULL)
@@ -165,7 +166,13 @@ agb_enter_exec (AgbEntered *entered, const AgbExecSpec *spec, GError **error)
   g_autofree char *kept_cwd = g_strdup (whole.cwd); /* a start reads the row anew */
   whole.cwd = kept_cwd;
   if (believed_running (entered->session))
-    process = agb_guest_exec (entered->runtime, entered->session->vm_name, &whole, NULL);
+    process = agb_guest_exec (entered->runtime, entered->session->vm_name, &whole, &problem);
+  /* What no start mends stays as it is. */
+  if (problem != NULL && !g_error_matches (problem, AGB_ERROR, AGB_ERROR_RUNTIME))
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return NULL;
+    }
   if (process == NULL)
     {
       if (!start (entered, error))
