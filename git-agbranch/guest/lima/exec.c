@@ -347,7 +347,7 @@ agb_lima_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec
   g_autofree char *before = NULL;
   AgbGuestProcess *process = NULL;
 
-  if (!agb_lima_check_variables (spec, error))
+  if (!agb_lima_require_running (lima, vm_name, error) || !agb_lima_check_variables (spec, error))
     return NULL;
   if (spec->tty || spec->forward_ssh_agent)
     return agb_lima_ssh_exec (lima, vm_name, spec, "", error);

@@ -184,13 +184,13 @@ agb_lima_token (void)
 #define KEY_AGREEMENT "KexAlgorithms=^curve25519-sha256"
 
 static GPtrArray *
-ssh_argv (const char *config)
+ssh_argv (const AgbLima *lima, const char *vm_name)
 {
   GPtrArray *argv = g_ptr_array_new_with_free_func (g_free);
 
   g_ptr_array_add (argv, g_strdup ("ssh"));
   g_ptr_array_add (argv, g_strdup ("-F"));
-  g_ptr_array_add (argv, g_strdup (config));
+  g_ptr_array_add (argv, agb_lima_path (lima, vm_name, "ssh.config"));
   g_ptr_array_add (argv, g_strdup ("-o"));
   g_ptr_array_add (argv, g_strdup (KEY_AGREEMENT));
   return argv;
@@ -226,11 +226,12 @@ lives (const AgbLima *lima, const char *vm_name)
   return FALSE;
 }
 
-static gboolean
-require_config (const AgbLima *lima, const char *vm_name, char **ret_config, GError **error)
+gboolean
+agb_lima_require_running (const AgbLima *lima, const char *vm_name, GError **error)
 {
-  *ret_config = agb_lima_path (lima, vm_name, "ssh.config");
-  if (g_file_test (*ret_config, G_FILE_TEST_EXISTS) && lives (lima, vm_name))
+  g_autofree char *config = agb_lima_path (lima, vm_name, "ssh.config");
+
+  if (g_file_test (config, G_FILE_TEST_EXISTS) && lives (lima, vm_name))
     return TRUE;
   g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME, "guest '%s' is not running", vm_name);
   if (g_str_has_prefix (vm_name, "agbranch-"))
@@ -250,15 +251,14 @@ run_once (const AgbLima *lima, const char *vm_name, const char *const *argv, con
           GError **error)
 {
   g_autofree char *limit = g_strdup_printf ("ConnectTimeout=%d", CONNECT_SECONDS);
-  g_autofree char *config = NULL;
   g_autofree char *alias = agb_lima_ssh_alias (vm_name);
   g_autoptr (GString) command = g_string_new (NULL);
 
-  if (!require_config (lima, vm_name, &config, error))
+  if (!agb_lima_require_running (lima, vm_name, error))
     return FALSE;
   for (; *argv != NULL; argv++)
     append_quoted (command, *argv);
-  g_autoptr (GPtrArray) words = ssh_argv (config);
+  g_autoptr (GPtrArray) words = ssh_argv (lima, vm_name);
   add_words (words, "-o", "LogLevel=ERROR", "-o", limit, NULL);
   if (connection != KEPT) /* the instance's ssh.config says "auto" */
     add_words (words, "-o", "ControlMaster=no", NULL);
@@ -457,14 +457,13 @@ gboolean
 agb_lima_forward (const AgbLima *lima, const char *vm_name, const char *socket,
                   const char *guest_socket, gint64 timeout_ms)
 {
-  g_autofree char *config = NULL;
   g_autofree char *alias = agb_lima_ssh_alias (vm_name);
   g_autofree char *forward = g_strconcat (socket, ":", guest_socket, NULL);
   g_auto (AgbChildResult) result = { 0 };
 
-  if (!require_config (lima, vm_name, &config, NULL))
+  if (!agb_lima_require_running (lima, vm_name, NULL))
     return FALSE;
-  g_autoptr (GPtrArray) argv = ssh_argv (config);
+  g_autoptr (GPtrArray) argv = ssh_argv (lima, vm_name);
   add_words (argv, "-o", "LogLevel=ERROR", "-O", "forward", "-L", forward, "--", alias, NULL);
   g_ptr_array_add (argv, NULL);
   AgbChildSpec spec = { .argv = (const char *const *)argv->pdata, .timeout_ms = timeout_ms };
@@ -475,18 +474,17 @@ AgbGuestProcess *
 agb_lima_ssh_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec,
                    const char *before, GError **error)
 {
-  g_autofree char *config = NULL;
   g_autofree char *alias = agb_lima_ssh_alias (vm_name);
   g_auto (GStrv) envp = environment_of_ssh (spec);
 
-  if (!require_config (lima, vm_name, &config, error))
+  if (!agb_lima_require_running (lima, vm_name, error))
     return NULL;
   LimaProcess *self = process_new (lima, vm_name);
   /* Without a folder it starts where ssh logs in: its home, also in a guest that was adopted. */
   g_autofree char *command = remote_command (spec, before, self->token);
   /* ssh's own messages go where they cannot be taken for the command's. It opens the file by name. */
   g_autofree char *log = g_strdup_printf ("/proc/%d/fd/%d", (int)getpid (), self->log_fd);
-  g_autoptr (GPtrArray) argv = ssh_argv (config);
+  g_autoptr (GPtrArray) argv = ssh_argv (lima, vm_name);
   /* The connection that Lima keeps is used when it is there; we never leave one behind. */
   add_words (argv, "-o", "ControlMaster=no", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10",
              "-E", log, NULL);

@@ -9,6 +9,9 @@
 /* The host alias of an instance in its ssh.config; the caller frees. */
 char *agb_lima_ssh_alias (const char *vm_name);
 
+/* FALSE and AGB_ERROR_RUNTIME when no process of the instance lives, which Lima's pid files tell. */
+gboolean agb_lima_require_running (const AgbLima *lima, const char *vm_name, GError **error);
+
 /* exec of the runtime interface, for a SPEC that passed agb_lima_check_variables.  BEFORE is a command for
  * the guest's shell, with its end ("; "), that runs first; "": none. */
 AgbGuestProcess *agb_lima_ssh_exec (const AgbLima *lima, const char *vm_name,
