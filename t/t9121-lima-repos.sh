@@ -2,6 +2,7 @@
 test_description='Lima: submodules, changes and files that come along, sessions side by side, close and gc'
 . ./t/lib/test-lib.sh
 . "$TEST_TOP/t/lib/lima.sh"
+. "$TEST_TOP/t/lib/runtime-script.sh"
 lima_machine
 git config --global protocol.file.allow always
 
@@ -96,6 +97,19 @@ test_expect_success 'launch: a folder goes in; its files come out by export' '
 	git agbranch export sand --from "~/sandbox/sand" --to ../exported && test "$(cat ../exported/made)" = made &&
 	expect_code 1 git agbranch close sand --sync --yes &&
 	expect_code 0 git agbranch close sand --discard --yes
+'
+
+test_expect_success 'the runtime script of the repository: once it is allowed, in the login shell of the agent' '
+	script_commit . "echo script ran; export MARKER=one EXTRA=script" &&
+	git agbranch open four -q &&
+	expect_code 0 git agbranch agent start four -d --json -- sh -c "$show_all" &&
+	json_is .runtime_script.state not_allowed && wait_until 60 agent_said four "marker= extra= at=" &&
+	git agbranch agent stop four && allow . &&
+	expect_code 0 git agbranch agent start four -d --json -- sh -c "$show_all" &&
+	json_is .runtime_script.state ran &&
+	wait_until 60 agent_said four "marker=one extra=script at=/home/agent/workspaces/four/repo" &&
+	expect_code 0 git agbranch logs four --source=script && test "$(cat out)" = "script ran" &&
+	close_all four
 '
 
 test_expect_success 'gc: what is kept is said, and nothing of the base goes' '
