@@ -38,11 +38,13 @@ server_pid () {
 }
 
 end_server () {
-	if test -s "$guest/.agbranch/exec.1.lock"; then
-		kill "$(server_pid)" 2>/dev/null
-		wait_until 30 sh -c "! kill -0 $(server_pid) 2>/dev/null"
-	fi
+	for pid in $stand_in $(server_pid 2>/dev/null); do
+		kill "$pid" 2>/dev/null
+		wait_until 30 sh -c "! kill -0 $pid 2>/dev/null"
+	done
+	stand_in=
 }
+stand_in=
 trap 'code=$?; end_server; (exit "$code"); die' EXIT
 
 # in_guest WORD…: a command that must go through the server.
@@ -61,18 +63,19 @@ is_served () {
 # stand_in TEXT: a server that says TEXT on the first connection of a command.
 stand_in () {
 	end_server
+	rm -f "$guest/.agbranch/exec.1.sock"
 	perl -MSocket -e '
 		my ($path, $text) = @ARGV;
 		unlink $path;
 		socket(my $listener, AF_UNIX, SOCK_STREAM, 0) or die;
 		bind($listener, pack_sockaddr_un($path)) && listen($listener, 10) or die;
-		open(my $pid, ">", "$ENV{guest}/.agbranch/exec.1.lock"); print $pid "$$\n"; close $pid;
 		my @open;
 		while (accept(my $one, $listener)) {
 			syswrite $one, eval qq("$text") if @open % 4 == 0;
 			push @open, $one;
 		}' "$guest/.agbranch/exec.1.sock" "$1" &
-	wait_until 30 sh -c "kill -0 \$(cat '$guest/.agbranch/exec.1.lock')"
+	stand_in=$!
+	wait_until 30 test -S "$guest/.agbranch/exec.1.sock"
 }
 
 test_expect_success 'setup: a session whose machine "runs"' '
@@ -182,7 +185,8 @@ test_expect_success 'servers that lie: what they say is bounded, and no status i
 	stand_in "started\\nstatus -1\\n" && expect_code 6 git agbranch run one -- true </dev/null &&
 	stand_in "started\\n\" . \"x\" x 100000 . \"" && expect_code 6 git agbranch run one -- true </dev/null &&
 	stand_in "x\" x 100000 . \"" && : >"$HOME/ssh.calls" && expect_code 4 git agbranch run one -- sh -c "exit 4" &&
-	echo "command, leaves a server" >expected && test_cmp expected "$HOME/ssh.calls"
+	echo "command, leaves a server" >expected && test_cmp expected "$HOME/ssh.calls" &&
+	wait_until 60 is_served
 '
 
 test_expect_success 'a stopped or closed session leaves no way behind' '
