@@ -296,12 +296,13 @@ test_expect_success 'ssh: the configuration of Lima, agent forwarding only when 
 	"$AGB_BUILD/t/tools/catalog-tool" update far lifecycle_state closed
 '
 
-test_expect_success 'while a base is prepared, locks/base.lock is held and says by whom' '
+test_expect_success 'while a base is prepared, locks/base.lock is held, and another command says by whom' '
 	lima_home locked && FAKE=hang:create &&
 	: >"$HOME/limactl.calls" &&
 	{ git-agbranch base prepare 2>err & } && pid=$! &&
 	wait_until 30 grep "^create" "$HOME/limactl.calls" &&
 	grep -x "base prepare" "$AGBRANCH_STATE_ROOT/locks/base.lock" && grep "^$pid " "$AGBRANCH_STATE_ROOT/locks/base.lock" &&
+	expect_code 1 git agbranch base prepare && grep "^fatal: .base. is busy: process $pid runs .base prepare.$" err &&
 	kill -TERM $pid && test_expect_code 4 wait $pid
 '
 

@@ -106,9 +106,11 @@ test_expect_success 'base warm makes the saved state again; a session that runs 
 '
 
 test_expect_success 'two at once: one prepares, the other one says who does' '
-	{ git agbranch base prepare --minimal --rebuild -q >first.out 2>first.err & first=$!; } &&
-	wait_until 60 sh -c "git agbranch base prepare --minimal --rebuild -q 2>&1 | grep -i -E \"lock|held|busy|another\"" &&
-	kill -TERM "$first" && { code=0; wait "$first" || code=$?; } && test "$code" = 4 &&
+	{ git-agbranch base prepare --minimal --rebuild -q & first=$!; } &&
+	wait_until 120 test -d "$LIMA_HOME/agbranch-base-own-next" &&
+	expect_code 1 git agbranch base prepare --minimal --rebuild &&
+	grep "^fatal: .base. is busy: process $first runs .base prepare.$" err && grep "^hint: .*kill $first$" err &&
+	kill -TERM "$first" && test_expect_code 4 wait "$first" &&
 	git agbranch base show --json >out && json_is .status ready &&
 	test ! -e "$LIMA_HOME/agbranch-base-own-next" &&
 	git agbranch run hot -- true

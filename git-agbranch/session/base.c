@@ -23,15 +23,8 @@ static AgbLock *
 lock_base (const char *operation, GError **error)
 {
   g_autofree char *path = agb_state_path (error, "locks", "base.lock", NULL);
-  AgbLock *lock = path != NULL ? agb_lock_take (path, operation, 0, error) : NULL;
 
-  if (lock == NULL && g_error_matches (*error, AGB_ERROR, AGB_ERROR_USER))
-    {
-      g_clear_error (error);
-      g_set_error_literal (error, AGB_ERROR, AGB_ERROR_USER, "another command works on the base");
-      agb_error_hint (error, "look with: git agbranch base show");
-    }
-  return lock;
+  return path != NULL ? agb_lock_take (path, operation, 0, error) : NULL;
 }
 
 /* JSON text of ours (a record's) as a value; an object or array that is empty when there is none. */
