@@ -163,6 +163,31 @@ test_expect_success 'twenty at once' '
 	test_must_be_empty "$HOME/ssh.calls"
 '
 
+# By hand: a command whose connections are half there when another one begins.
+test_expect_success 'a command that goes on holds no other one up' '
+	mkfifo "$HOME/go" &&
+	{ perl -MSocket -e "
+		sub part {
+			socket(my \$socket, AF_UNIX, SOCK_STREAM, 0);
+			connect(\$socket, pack_sockaddr_un(\$ARGV[0])) or die;
+			my \$text = join chr 0, @_;
+			syswrite \$socket, sprintf(q(%08x), length \$text) . \$text;
+			return \$socket;
+		}
+		my (\$run, \$in, \$out) = (part(qw(run w /), 0, qw(echo by-hand)), part(qw(in w)), part(qw(out w)));
+		open(my \$go, q(<), \$ARGV[1]);
+		my \$err = part(qw(err w));
+		print <\$run>, <\$out>, <\$err>;
+	" "$guest/.agbranch/exec.1.sock" "$HOME/go" >by-hand & client=$!; } &&
+	wait_until 30 sh -c "test \$(ls -l /proc/$(server_pid)/fd | grep -c socket:) -ge 4" &&
+	{ in_guest sh -c "until test -e /home/agent/release; do sleep 0.1; done" & long=$!; } &&
+	wait_until 30 pgrep -u "$(id -u)" -f "until test -e /home/agent/releas[e]; do" &&
+	: >"$HOME/go" &&
+	wait_until 30 sh -c "! kill -0 $client 2>/dev/null" &&
+	printf "%s\n" started "status 0" by-hand >expected && test_cmp expected by-hand &&
+	: >"$guest/release" && wait "$long"
+'
+
 test_expect_success 'a server that has died: ssh, a new server; one that dies under a command: exit 6' '
 	old=$(server_pid) && kill -KILL "$old" &&
 	expect_code 3 git agbranch run one -- sh -c "exit 3" &&

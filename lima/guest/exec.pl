@@ -43,6 +43,9 @@ bind($listener, pack_sockaddr_un("$folder/exec.1.sock")) or die "$folder/exec.1.
 umask 0022;
 listen($listener, SOMAXCONN) or die "listen: $!\n";
 
+# Connections that have not said all of what they are, and the parts of commands that are not complete.
+my (%waiting, %parts);
+
 # The login environment, and when its reading began.
 my (%login, $read_at);
 my ($reader, $reading_since, $text);
@@ -106,8 +109,9 @@ sub run {
 	my @variables = splice @words, 0, $count;
 	my ($from_out, $to_out, $from_err, $to_err, $from_end, $to_end);
 
-	close $listener;
-	close $lock;
+	# What is another command's must not be held open by this one.
+	close $_ for $listener, $lock, $reader // ();
+	%waiting = %parts = ();
 	send_all($control, "started\n") or POSIX::_exit(1);    # nobody waits for it any more
 	pipe($from_out, $to_out) && pipe($from_err, $to_err) && pipe($from_end, $to_end) or POSIX::_exit(1);
 	$SIG{CHLD} = sub { syswrite $to_end, '.' };
@@ -162,9 +166,6 @@ sub now {
 	my ($seconds) = POSIX::times();
 	return $seconds / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
-
-# Connections that have not said all of what they are, and the parts of commands that are not complete.
-my (%waiting, %parts);
 
 sub take {
 	my ($fd) = @_;
