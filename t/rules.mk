@@ -13,7 +13,7 @@ test-programs: $(UNITS) $(TOOLS)
 
 # With SANITIZE=address,undefined: the unit programs and the scripts that reach most of the library for
 # their time, or TESTS='t/t[0-8]*.sh'.
-SANITIZED_TESTS ?= $(wildcard t/t0000-*.sh t/t0001-*.sh t/t0500-*.sh t/t10[02]0-*.sh t/t20[015]0-*.sh \
+SANITIZED_TESTS ?= $(wildcard t/t0000-*.sh t/t0001-*.sh t/t0500-*.sh t/t10[02]0-*.sh t/t20[015]0-*.sh t/t2051-*.sh \
 	t/t2100-*.sh t/t30[013457]0-*.sh t/t3100-*.sh t/t3200-*.sh t/t40[024]0-*.sh t/t50[0123]0-*.sh t/t6[01]00-*.sh)
 .PHONY: test-sanitized
 test-sanitized: programs test-programs

@@ -1,6 +1,6 @@
 #!/bin/sh
 # run-valgrind.sh BUILD TEST…: memcheck in front of the verbs that the scripts start, and of the unit programs.
-# Valgrind (3.24) does not know seccomp(2), which keeper, agbranch-scan and agbranch-unpack need, nor
+# Valgrind (3.24) does not know seccomp(2), which keeper and agbranch-scan, -git, -unpack need, nor
 # pidfd_send_signal(2), which those need that end a sandbox: all these run without.
 #
 # Valgrind is 3.21 at least: pidfd_open(2).  It makes vfork(2) a fork(2), so that posix_spawn(3) cannot say that

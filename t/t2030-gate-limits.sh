@@ -97,16 +97,18 @@ test_expect_success 'a signal while the guest is silent: exit 4, and nothing is 
 test_expect_success STRACE 'a full disk is exit 8, and nothing is left' '
 	no_leak_check &&
 	fresh_guest && NEW=$(one_entry 100644 name "$(blob text)") && pack_loose >stream && rm -f staged &&
-	mkdir bin && real=$(command -v git) &&
-	cat >bin/git <<-EOF &&
+	mkdir fake && ln -s "$AGB_BUILD"/libexec/git-agbranch/* fake/ && rm fake/agbranch-git &&
+	cat >fake/agbranch-git <<-EOF &&
 	#!/bin/sh
+	PATH=$PATH
 	case " \$* " in
-	*" index-pack "*) exec strace -qq -o /dev/null -e inject=write:error=ENOSPC:when=1 "$real" "\$@" ;;
+	*" index-pack "*) exec strace -qq -o /dev/null -e inject=write:error=ENOSPC:when=1 \
+		"$AGB_BUILD/libexec/git-agbranch/agbranch-git" "\$@" ;;
 	esac
-	exec "$real" "\$@"
+	exec "$AGB_BUILD/libexec/git-agbranch/agbranch-git" "\$@"
 	EOF
-	chmod +x bin/git &&
-	expect_code 8 env PATH="$PWD/bin:$PATH" sh -c "cd host && exec \"\$@\"" sh \
+	chmod +x fake/agbranch-git &&
+	expect_code 8 env GIT_AGBRANCH_EXEC_PATH="$PWD/fake" sh -c "cd host && exec \"\$@\"" sh \
 		"$GATE_TOOL" sync "$BASE" "$BASE" "$NEW" ../staged <stream &&
 	grep "cannot store the pack: .*No space left on device" err &&
 	expect_code 8 strace -qq -f -o /dev/null -e inject=write:error=ENOSPC:when=3+ sh -c "cd host && exec \"\$@\"" sh \

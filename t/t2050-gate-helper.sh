@@ -15,6 +15,7 @@ test_expect_success 'set up' '
 	fresh_guest && NEW=$(one_entry 100644 name "$(blob text)") && pack_loose >stream
 '
 
+# row 23
 # probe MODE WHAT: in a folder of its own, with a file as stdin and as stdout.
 probe () {
 	rm -rf probes/in && mkdir probes/in &&
@@ -183,6 +184,7 @@ test_expect_success 'a reader that cannot be run, or cannot give its rights away
 	refuses 7 "agbranch-scan cannot give its rights away: Operation not permitted"
 '
 
+# no row
 test_expect_success 'a reader whose disk is full' '
 	printf "echo failed write 28 >&2\nexit 8\n" | reader && refuses 8 "cannot write .*: No space left on device"
 '
@@ -221,7 +223,7 @@ test_expect_success 'a reader that says good and ends badly' '
 
 test_expect_success 'a reader that lets a broken pack pass: git still does not' '
 	printf "head -c %s\nhead -c 20 /dev/zero\nprintf \"pack %s 4 400 0\\\\nend\\\\n\" >&2\n" \
-		"$((bytes - 20))" "$bytes" | reader &&
+		"$((bytes - 20))" "$bytes" | reader && ln -sf "$AGB_BUILD/libexec/git-agbranch/agbranch-git" fake/ &&
 	expect_code 9 env GIT_AGBRANCH_EXEC_PATH="$PWD/fake" sh -c "cd host && exec \"\$@\"" sh \
 		"$GATE_TOOL" sync "$BASE" "$BASE" "$NEW" ../staged <stream &&
 	grep "refused: pack: " err && rm staged && nothing_happened staged

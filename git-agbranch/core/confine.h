@@ -20,3 +20,25 @@ typedef struct {
  * AGB_ERROR_CHILD when the kernel refuses a part: nothing may be read then.  Under AddressSanitizer
  * the limit on memory is left out, since its shadow is larger than any. */
 gboolean agb_confine (const AgbConfinement *confinement, GError **error);
+
+/* A program that is not ours, which reads bytes of a guest. */
+typedef struct {
+  const char *const *argv; /* NULL-ended; argv[0] has a slash */
+  const char *folder;      /* files are made and written below it only */
+  const char *const
+      *readable;          /* NULL-ended: files, and folders with all below them, that it reads (and
+                                * starts itself from); what is not there counts as not named */
+  gboolean changes_modes; /* it may use chmod(2), which Landlock does not keep in a folder */
+} AgbConfinedProgram;
+
+/* Become PROGRAM, which may read files (beside those of READABLE the libraries and programs of the
+ * system), make files below FOLDER, and start threads.  It cannot start a process or become another program,
+ * open a socket, send a signal, trace, or map memory that is written and executed; every such call is ENOSYS,
+ * which is how a C library knows to do without.  It dies with its parent and leaves no core file.
+ *
+ * Where files may be is Landlock's business as above.  That it becomes no other program needs a kernel
+ * that lets a process listen to its own filter: before Linux 5.6, and where somebody else listens already (in some
+ * containers), it may become another one, with no more rights than it has.
+ *
+ * Does not return but with AGB_ERROR_CHILD: the kernel refuses a part, or PROGRAM cannot be run. */
+void agb_confine_exec (const AgbConfinedProgram *program, GError **error);

@@ -13,7 +13,7 @@ enum {
   MOST_OUTPUT = 4 * 1024 * 1024,
 };
 
-/* "chain length = N: M objects" of verify-pack, one line a length. */
+/* "chain length = N: M objects" of index-pack, one line a length. */
 static guint64
 longest_chain (const char *output)
 {
@@ -29,35 +29,25 @@ longest_chain (const char *output)
   return longest;
 }
 
-/* Outside of any repository: in one that has the objects git would compare each with what is there, and
+/* What `git verify-pack --stat-only` starts; it cannot start anything (gate/confined.c).
+ *
+ * Outside of any repository: in one that has the objects git would compare each with what is there, and
  * make it anew from the begin of its chain. */
 static gboolean
 measure (AgbGate *gate, AgbChildResult *ret, GError **error)
 {
-  g_autofree char *index
-      = g_strconcat (gate->quarantine, "/objects/pack/", gate->pack_name, ".idx", NULL);
+  g_autofree char *pack
+      = g_strconcat (gate->quarantine, "/objects/pack/", gate->pack_name, ".pack", NULL);
   g_autofree char *format
       = g_strconcat ("--object-format=", agb_repo_object_format (gate->repo), NULL);
-  g_autofree char *empty = gate_quarantine_path (gate, "empty");
   g_auto (GStrv) envp = g_environ_setenv (g_strdupv (gate->envp), "GIT_DIR", "/dev/null", TRUE);
-  const char *const argv[] = { "git",
-                               "-c",
-                               "core.bigFileThreshold=1m",
-                               "-c",
-                               "core.deltaBaseCacheLimit=32m",
-                               "verify-pack",
-                               "--stat-only",
-                               format,
-                               "--",
-                               index,
-                               NULL };
-  const AgbChildSpec spec = { .argv = argv,
-                              .cwd = empty,
-                              .envp = envp,
-                              .timeout_ms = gate->limits.ms,
-                              .capture_limit = MOST_OUTPUT };
+  const char *const args[]
+      = { "-c",         "core.bigFileThreshold=1m", "-c",   "core.deltaBaseCacheLimit=32m",
+          "index-pack", "--verify-stat-only",       format, pack,
+          NULL };
+  const AgbChildSpec spec = { .envp = envp, .capture_limit = MOST_OUTPUT };
 
-  return agb_child_run (&spec, ret, error) || gate_timed_out (gate, "git verify-pack", error);
+  return gate_git_run_spec (gate, "git index-pack --verify-stat-only", args, &spec, ret, error);
 }
 
 gboolean
@@ -72,7 +62,7 @@ gate_depth (AgbGate *gate, GError **error)
   if (result.status != 0)
     {
       g_autofree char *line = gate_last_words (&result);
-      g_set_error (error, AGB_ERROR, AGB_ERROR_SYNC, "refused: git verify-pack: %s", line);
+      g_set_error (error, AGB_ERROR, AGB_ERROR_SYNC, "refused: git index-pack: %s", line);
       return FALSE;
     }
   const AgbScanFault fault = { AGB_SCAN_DELTA_DEPTH, longest_chain (result.output->str) };

@@ -41,6 +41,7 @@ agb_gate_new (AgbRepo *repo, AgbSettings *settings, const AgbGateRequest *reques
   gate->review_ref = g_strdup (request->review_ref);
   gate->staged_path = g_strdup (request->staged_path);
   gate->hold_fd = -1;
+  gate->readable = g_ptr_array_new_with_free_func (g_free);
   gate->findings = g_ptr_array_new_with_free_func (g_free);
   gate->found = g_hash_table_new (g_str_hash, g_str_equal);
   read_limits (gate);
@@ -73,6 +74,8 @@ agb_gate_free (AgbGate *gate)
   g_strfreev (gate->object_dirs);
   g_free (gate->quarantine);
   g_strfreev (gate->envp);
+  g_free (gate->git);
+  g_ptr_array_unref (gate->readable);
   g_free (gate->pack_name);
   g_free (gate->keep_path);
   g_clear_pointer (&gate->commits, g_ptr_array_unref);

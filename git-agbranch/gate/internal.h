@@ -32,6 +32,8 @@ struct AgbGate {
   int hold_fd;         /* locked while we live */
   char *quarantine;    /* a bare repository of its own: GIT_DIR of every git of the gate */
   char **envp;         /* for plumbing in the quarantine */
+  char *git;           /* the program; NULL: not looked for yet */
+  GPtrArray *readable; /* files and folders (strings) that it may read */
   guint64 pack_bytes;  /* of the stream */
   guint pack_objects;  /* as its header says */
   guint pack_depth;    /* no chain of deltas in it is longer */
@@ -55,6 +57,18 @@ void gate_quarantine_remove (AgbGate *gate);
 /* NAMES of folders as GIT_ALTERNATE_OBJECT_DIRECTORIES takes them; the caller frees. */
 char *gate_join_object_dirs (char **folders);
 
+/* confined.c: git with few rights */
+
+/* What starts `git ARGS` so that it may write in the quarantine only, and read there, in the host's object
+ * folders and what gate_git_reads has named (core/confine.h).  The caller frees.  NULL and AGB_ERROR_CHILD when
+ * there is no git. */
+char **gate_git_argv (AgbGate *gate, const char *const *args, GError **error);
+/* The git that are started from now on may also read PATH, and all below it. */
+void gate_git_reads (AgbGate *gate, const char *path);
+/* FALSE and AGB_ERROR_CHILD when what ended with STATUS never became git: its rights could not be given
+ * away, or it could not be run. */
+gboolean gate_git_started (int status, const GString *errors, GError **error);
+
 /* run.c: git in the quarantine */
 
 /* One record of the output without its end; FALSE ends the run with *error. */
@@ -70,6 +84,10 @@ gboolean gate_git_stream (AgbGate *gate, const char *const *args, const GString 
 /* Capture all (at most LIMIT bytes) of a run whose exit status the caller judges. */
 gboolean gate_git_run (AgbGate *gate, const char *const *args, const void *input,
                        gsize input_length, gsize limit, AgbChildResult *ret, GError **error);
+/* The same as SPEC says, of which argv and cwd are set here, and envp and timeout_ms where they are not.
+ * WHAT is for messages. */
+gboolean gate_git_run_spec (AgbGate *gate, const char *what, const char *const *args,
+                            const AgbChildSpec *spec, AgbChildResult *ret, GError **error);
 /* Turn AGB_ERROR_TIMEOUT in *error into the refusal by agbranch.limits.seconds.  Returns FALSE. */
 gboolean gate_timed_out (AgbGate *gate, const char *what, GError **error);
 /* The last line of what a git said, for a message: escaped, without "fatal: ".  Caller frees. */

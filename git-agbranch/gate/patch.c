@@ -32,9 +32,7 @@ merge_with_head (AgbGate *gate, const char *head, GError **error)
 static gboolean
 write_difference (AgbGate *gate, const char *from, const char *to, int fd, GError **error)
 {
-  g_autofree char *empty = gate_quarantine_path (gate, "empty");
-  const char *const argv[] = { "git",
-                               "diff-tree",
+  const char *const args[] = { "diff-tree",
                                "-r",
                                "-p",
                                "--binary",
@@ -49,11 +47,19 @@ write_difference (AgbGate *gate, const char *from, const char *to, int fd, GErro
                                to,
                                "--",
                                NULL };
-  const AgbChildSpec spec = {
-    .argv = argv, .cwd = empty, .envp = gate->envp, .timeout_ms = AGB_TIMEOUT_GIT, .stdout_fd = fd
-  };
+  const AgbChildSpec spec = { .timeout_ms = AGB_TIMEOUT_GIT, .stdout_fd = fd };
+  g_auto (AgbChildResult) result = { 0 };
 
-  return agb_child_check (&spec, NULL, error);
+  if (!gate_git_run_spec (gate, "git diff-tree", args, &spec, &result, error))
+    return FALSE;
+  if (result.status != 0)
+    {
+      g_autofree char *line = gate_last_words (&result);
+      g_set_error (error, AGB_ERROR, AGB_ERROR_CHILD, "cannot make the patch: git diff-tree: %s",
+                   line);
+      return FALSE;
+    }
+  return TRUE;
 }
 
 static gboolean

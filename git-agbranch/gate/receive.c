@@ -176,7 +176,10 @@ fsck_option (AgbGate *gate)
                                   : g_canonicalize_filename (skip_list, NULL);
       g_autofree char *link = gate_quarantine_path (gate, "skiplist");
       if (symlink (home, link) == 0)
-        g_string_append (option, ",skiplist=../skiplist");
+        {
+          gate_git_reads (gate, home);
+          g_string_append (option, ",skiplist=../skiplist");
+        }
     }
   return g_string_free (option, FALSE);
 }
@@ -201,38 +204,23 @@ index_pack (AgbGate *gate, Spool *spool, GError **error)
   const char *shared = agb_settings_git (gate->settings, "core.sharedRepository");
   g_autofree char *mode
       = g_strconcat ("core.sharedRepository=", shared != NULL ? shared : "false", NULL);
-  g_autofree char *empty = gate_quarantine_path (gate, "empty");
   g_autofree char *keep = keep_option ();
-  const char *const argv[] = { "git",
-                               "-c",
-                               "core.bigFileThreshold=1m",
-                               "-c",
-                               "core.deltaBaseCacheLimit=32m",
-                               "-c",
-                               "core.fsync=pack,pack-metadata",
-                               "-c",
-                               mode,
-                               "index-pack",
-                               "--stdin",
-                               "--fix-thin",
-                               check,
-                               keep,
-                               max_size,
+  const char *const args[] = { "-c",         "core.bigFileThreshold=1m",
+                               "-c",         "core.deltaBaseCacheLimit=32m",
+                               "-c",         "core.fsync=pack,pack-metadata",
+                               "-c",         mode,
+                               "index-pack", "--stdin",
+                               "--fix-thin", check,
+                               keep,         max_size,
                                NULL };
   g_auto (AgbChildResult) result = { 0 };
-  const AgbChildSpec spec = { .argv = argv,
-                              .cwd = empty,
-                              .envp = gate->envp,
-                              .timeout_ms = gate->limits.ms,
-                              .stdin_fd = spool->fd,
-                              .capture_limit = 4096 };
+  const AgbChildSpec spec = { .stdin_fd = spool->fd, .capture_limit = 4096 };
 
   /* A regular file as stdin: index-pack refuses what follows the pack there. */
   if (lseek (spool->fd, spool->pack_offset, SEEK_SET) < 0)
     return agb_error_set_errno (error, errno, "read", gate->staged_path);
-  if (!agb_child_run (&spec, &result, error))
-    return gate_timed_out (gate, "git index-pack", error);
-  return judge_index_pack (&result, error) && remember_pack (gate, result.output->str, error);
+  return gate_git_run_spec (gate, "git index-pack", args, &spec, &result, error)
+         && judge_index_pack (&result, error) && remember_pack (gate, result.output->str, error);
 }
 
 gboolean

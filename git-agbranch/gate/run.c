@@ -59,33 +59,40 @@ gate_refuse (GError **error, const char *rule, const char *subject, const char *
   return FALSE;
 }
 
-/* argv "git ARGS…"; only the array is the caller's to free. */
-static const char **
-git_argv (const char *const *args)
+gboolean
+gate_git_run_spec (AgbGate *gate, const char *what, const char *const *args,
+                   const AgbChildSpec *spec, AgbChildResult *ret, GError **error)
 {
-  gsize count = g_strv_length ((char **)args);
-  const char **argv = g_new0 (const char *, count + 2);
+  g_auto (GStrv) argv = gate_git_argv (gate, args, error);
+  g_autofree char *empty = gate_quarantine_path (gate, "empty");
+  g_auto (AgbChildResult) result = { 0 };
+  AgbChildSpec own = *spec;
 
-  argv[0] = "git";
-  memcpy (argv + 1, args, count * sizeof *args);
-  return argv;
+  if (argv == NULL)
+    return FALSE;
+  own.argv = (const char *const *)argv;
+  own.cwd = empty;
+  if (own.envp == NULL)
+    own.envp = gate->envp;
+  if (own.timeout_ms == 0)
+    own.timeout_ms = gate->limits.ms;
+  if (!agb_child_run (&own, &result, error))
+    return gate_timed_out (gate, what, error);
+  if (!gate_git_started (result.status, result.errors, error))
+    return FALSE;
+  *ret = result;
+  result = (AgbChildResult){ 0 };
+  return TRUE;
 }
 
 gboolean
 gate_git_run (AgbGate *gate, const char *const *args, const void *input, gsize input_length,
               gsize limit, AgbChildResult *ret, GError **error)
 {
-  g_autofree const char **argv = git_argv (args);
-  g_autofree char *empty = gate_quarantine_path (gate, "empty");
-  const AgbChildSpec spec = { .argv = argv,
-                              .cwd = empty,
-                              .envp = gate->envp,
-                              .timeout_ms = gate->limits.ms,
-                              .input = input,
-                              .input_length = input_length,
-                              .capture_limit = limit };
+  const AgbChildSpec spec
+      = { .input = input, .input_length = input_length, .capture_limit = limit };
 
-  return agb_child_run (&spec, ret, error) || gate_timed_out (gate, args[0], error);
+  return gate_git_run_spec (gate, args[0], args, &spec, ret, error);
 }
 
 gboolean
@@ -181,19 +188,21 @@ gboolean
 gate_git_stream (AgbGate *gate, const char *const *args, const GString *input, GateRecordFunc func,
                  gpointer data, GError **error)
 {
-  g_autofree const char **argv = git_argv (args);
+  g_auto (GStrv) argv = gate_git_argv (gate, args, error);
   g_autofree char *empty = gate_quarantine_path (gate, "empty");
-  const AgbChildSpec spec = { .argv = argv, .cwd = empty, .envp = gate->envp };
+  const AgbChildSpec spec = { .argv = (const char *const *)argv, .cwd = empty, .envp = gate->envp };
   g_auto (AgbChild) child = { .pidfd = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 };
   g_autoptr (GString) errors = g_string_new (NULL);
   gint64 deadline = agb_deadline_in (gate->limits.ms);
   int status = 0;
 
-  if (!agb_child_start (&spec, input != NULL, &child, error))
+  if (argv == NULL || !agb_child_start (&spec, input != NULL, &child, error))
     return FALSE;
   if (!relay (&child, input, deadline, errors, func, data, error)
       || !agb_child_wait (&child, deadline, &status, error))
     return gate_timed_out (gate, args[0], error);
+  if (!gate_git_started (status, errors, error))
+    return FALSE;
   if (status != 0)
     {
       const AgbChildResult result

@@ -1,6 +1,7 @@
-/* confine-probe free|streams|folder WHAT: agb_confine as agbranch-scan ("streams") or agbranch-unpack
- * ("folder": the working directory) use it, or not at all, and then try WHAT.  Exit 0: it was done; 1:
- * it was refused, with the reason on stderr; 2: the probe itself did not work. */
+/* confine-probe free|given|streams|folder WHAT: agb_confine as agbranch-scan ("streams") or agbranch-unpack
+ * ("folder": the working directory) use it, or not at all ("given": since agbranch-git has started us), and
+ * then try WHAT.  Exit 0: it was done; 1: it was refused, with the reason on stderr; 2: the probe itself did
+ * not work. */
 #include "core/confine.h"
 
 #include <errno.h>
@@ -35,23 +36,50 @@ typedef struct {
 } Things;
 
 static gboolean
-make_things (Things *things)
+make_sockets (Things *things)
 {
-  static const char text[1000];
-
-  things->self = getpid ();
-  things->parent = getppid ();
   things->name = (struct sockaddr_un){ .sun_family = AF_UNIX };
   things->name_length
       = (socklen_t)(offsetof (struct sockaddr_un, sun_path) + 1
                     + (gsize)snprintf (things->name.sun_path + 1, 40, "agb-%d", (int)getpid ()));
   things->listener = socket (AF_UNIX, SOCK_STREAM, 0);
   things->client = socket (AF_UNIX, SOCK_STREAM, 0);
+  return bind (things->listener, (struct sockaddr *)&things->name, things->name_length) == 0
+         && listen (things->listener, 1) == 0;
+}
+
+static gboolean
+make_things (Things *things, gboolean sockets)
+{
+  static const char text[1000];
+
+  things->self = getpid ();
+  things->parent = getppid ();
   things->file = open ("file", O_RDWR | O_CREAT | O_TRUNC, 0600);
   return things->file >= 0 && write (things->file, text, sizeof text) == sizeof text
-         && lseek (things->file, 0, SEEK_SET) == 0
-         && bind (things->listener, (struct sockaddr *)&things->name, things->name_length) == 0
-         && listen (things->listener, 1) == 0;
+         && lseek (things->file, 0, SEEK_SET) == 0 && (!sockets || make_sockets (things));
+}
+
+/* No matter what the kernel makes of it. */
+static gboolean
+reaches_kernel (long number)
+{
+  return syscall (number, -1L, -1L, -1L, -1L, -1L) >= 0 || errno != ENOSYS;
+}
+
+static gpointer
+do_nothing (gpointer data)
+{
+  return data;
+}
+
+static gboolean
+do_thread (void)
+{
+  int one = 1;
+  g_autoptr (GThread) thread = g_thread_new ("nothing", do_nothing, &one);
+
+  return g_thread_join (g_steal_pointer (&thread)) == &one;
 }
 
 static gboolean
@@ -139,6 +167,34 @@ try_file (const char *what, const Things *things)
 }
 
 static gboolean
+try_kernel (const char *what, const Things *things)
+{
+  if (strcmp (what, "thread") == 0)
+    return do_thread ();
+  if (strcmp (what, "mount") == 0)
+    return reaches_kernel (SYS_mount);
+  if (strcmp (what, "unshare") == 0)
+    return reaches_kernel (SYS_unshare);
+  if (strcmp (what, "setns") == 0)
+    return reaches_kernel (SYS_setns);
+  if (strcmp (what, "memory-of-others") == 0)
+    return reaches_kernel (SYS_process_vm_readv);
+  if (strcmp (what, "bpf") == 0)
+    return reaches_kernel (SYS_bpf);
+  if (strcmp (what, "filter") == 0)
+    return reaches_kernel (SYS_seccomp);
+  if (strcmp (what, "owner") == 0)
+    return fcntl (things->file, F_SETOWN, things->parent) == 0;
+  if (strcmp (what, "write-exec") == 0)
+    return do_map (-1, PROT_READ | PROT_WRITE | PROT_EXEC);
+  if (strcmp (what, "chmod") == 0)
+    return chmod ("file", 0666) == 0;
+  if (strcmp (what, "touch") == 0)
+    return utimensat (AT_FDCWD, "file", NULL, 0) == 0;
+  return try_file (what, things);
+}
+
+static gboolean
 try (const char *what, const Things *things)
 {
   if (strcmp (what, "connect") == 0)
@@ -168,16 +224,17 @@ try (const char *what, const Things *things)
     return do_exec_page ();
   if (strcmp (what, "large-memory") == 0)
     return malloc (2 * MEMORY_BYTES) != NULL;
-  return try_file (what, things);
+  return try_kernel (what, things);
 }
 
 int
 main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
-  Things things;
+  Things things = { .listener = -1, .client = -1 };
+  gboolean is_given = argc == 3 && strcmp (argv[1], "given") == 0;
 
-  if (argc != 3 || !make_things (&things))
+  if (argc != 3 || !make_things (&things, !is_given))
     {
       fprintf (stderr, "confine-probe: see its first lines\n");
       return 2;
@@ -186,7 +243,7 @@ main (int argc, char **argv)
       = { .folder_fd = strcmp (argv[1], "folder") == 0 ? open (".", O_PATH | O_DIRECTORY) : -1,
           .file_bytes = FILE_BYTES,
           .memory_bytes = MEMORY_BYTES };
-  if (strcmp (argv[1], "free") != 0 && !agb_confine (&confinement, &error))
+  if (!is_given && strcmp (argv[1], "free") != 0 && !agb_confine (&confinement, &error))
     {
       fprintf (stderr, "%s\n", error->message);
       return 2;
