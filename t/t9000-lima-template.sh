@@ -124,7 +124,7 @@ test_expect_success 'the browser runs as a user of its own, in its own sandbox, 
 	grep -E "^mcp_version=[0-9]+[.][0-9]+[.][0-9]+$" "$file" &&
 	grep "chrome-devtools-mcp@\$mcp_version" "$file" &&
 	grep "sudo -n -u browser" "$file" &&
-	grep "chromium-sandbox" "$file" &&
+	grep -w chromium-sandbox "$TEST_TOP/lima/provision/10-packages.sh" &&
 	! grep -e --no-sandbox -e --disable-setuid-sandbox "$file"
 '
 

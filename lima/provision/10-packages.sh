@@ -7,7 +7,8 @@ export DEBIAN_FRONTEND=noninteractive
 
 packages="git curl jq tmux ca-certificates nftables openssh-server rsync"
 test "$flavour" = minimal || packages="$packages git-lfs gh wget fd-find ripgrep build-essential
-	python3 python3-pip python3-venv pipx xvfb unzip less"
+	python3 python3-pip python3-venv pipx xvfb xauth unzip less
+	docker.io docker-cli docker-compose docker-buildx iptables chromium chromium-sandbox fonts-liberation"
 
 missing=
 for package in $packages; do

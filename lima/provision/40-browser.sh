@@ -1,5 +1,6 @@
 #!/bin/sh
-# 40-browser.sh FLAVOUR BROWSER: headless Chromium and its DevTools MCP server.  Run as root.
+# 40-browser.sh FLAVOUR BROWSER: the DevTools MCP server of headless Chromium.  Run as root; the packages
+# of Chromium are there.
 #
 # BROWSER is the text of guest/browser.sh, which tells the agents of it.
 #
@@ -8,12 +9,14 @@
 set -eu
 test "$1" = full || exit 0
 browser=$2
-export DEBIAN_FRONTEND=noninteractive
 mcp_version=0.10.2
 
-apt-get -q -y --no-install-recommends install chromium chromium-sandbox fonts-liberation
-npm install --global --prefix /usr/local --no-audit --no-fund --loglevel=error \
-	"chrome-devtools-mcp@$mcp_version"
+file=/usr/local/lib/node_modules/chrome-devtools-mcp/package.json
+if ! test -f "$file" || test "$(jq -r .version "$file")" != "$mcp_version"; then
+	NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
+		npm install --global --prefix /usr/local --no-audit --no-fund --loglevel=error \
+		"chrome-devtools-mcp@$mcp_version"
+fi
 id browser >/dev/null 2>&1 || useradd --system --create-home --shell /usr/sbin/nologin browser
 
 cat >/usr/local/bin/agbranch-browser <<'END'
