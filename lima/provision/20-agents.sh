@@ -2,12 +2,15 @@
 # 20-agents.sh FLAVOUR PACKAGE...: Node 22 and the agent programs, all from npm.  Run as root.
 #
 # PACKAGE is what npm takes (name, name@version).  The distribution's npm only brings node 22 and a
-# newer npm, which install the rest: it is too old for the agents, and is removed again.
+# newer npm, which install the rest: it is too old for the agents, and is removed again.  A version that
+# is named and is there is not fetched.
 set -eu
 flavour=$1
 shift
 test $# -gt 0 || exit 0
 export DEBIAN_FRONTEND=noninteractive
+# Those of the host too (agbranch.lima.caCerts), which Node does not look at by itself.
+export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 
 major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
 if test "${major:-0}" -lt 22; then
@@ -40,17 +43,27 @@ for line in importlib.metadata.requires ("aider-chat"):
 	$pip --only-binary :all: -r /opt/aider/requirements.txt audioop-lts
 }
 
+# there NAME@VERSION: npm brought that very version.
+there () {
+	file=/usr/local/lib/node_modules/${1%@*}/package.json
+	test -f "$file" && test "$(jq -r .version "$file")" = "${1##*@}"
+}
+
+aider_there () {
+	test -x /opt/aider/bin/aider && test -d "$(echo /opt/aider/lib/python3*/site-packages/aider_chat-"${1#aider-chat==}".dist-info)"
+}
+
 for package; do
 	case $package in
 	aider-chat*) ;;
-	*) npm install --global --prefix /usr/local --no-audit --no-fund --loglevel=error "$package" ;;
+	*) there "$package" || npm install --global --prefix /usr/local --no-audit --no-fund --loglevel=error "$package" ;;
 	esac
 done
 test "$flavour" = full || exit 0
 for package; do
 	case $package in
 	aider-chat | aider-chat==*)
-		install_aider "$package"
+		aider_there "$package" || install_aider "$package"
 		ln -sf /opt/aider/bin/aider /usr/local/bin/aider
 		;;
 	esac
