@@ -40,6 +40,16 @@ sed -i '/^session.*pam_\(motd\|mail\)\.so/d' /etc/pam.d/sshd
 # Its first form, older than the login environment that is kept: identity.pl leaves its time as it is.
 echo '# the session: its start writes it here' >/etc/profile.d/agbranch.sh
 
+# The host's authorities (agbranch.lima.caCerts): Node and Python otherwise trust those that they came with.
+rm -f /etc/profile.d/agbranch-ca.sh
+for file in /usr/local/share/ca-certificates/*.crt; do
+	test -e "$file" || continue
+	bundle=/etc/ssl/certs/ca-certificates.crt
+	printf 'export %s\n' "NODE_EXTRA_CA_CERTS=$bundle" "SSL_CERT_FILE=$bundle" "REQUESTS_CA_BUNDLE=$bundle" \
+		>/etc/profile.d/agbranch-ca.sh
+	break
+done
+
 for folder in workspaces sandbox .agbranch .agbranch/tmux; do
 	mkdir -p "/home/agent/$folder"
 	chown agent: "/home/agent/$folder"
