@@ -1,6 +1,6 @@
 #!/bin/bash
 #
-# make-image.sh [--with-agents | --with-sandbox] [--force] [CACHE-DIR]
+# make-image.sh [--with-agents | --with-sandbox | --full] [--force] [CACHE-DIR]
 #
 # Makes the guest image that the Lima tests boot, from Debian packages alone:
 #
@@ -15,6 +15,8 @@
 # agent programs claude, codex and gemini; they need npm 10 or newer here.
 # With --with-sandbox it is a Debian of this machine's own version, with what
 # the programs that were built here and the tests of the sandbox need to run.
+# With --full it holds what lima/provision/ installs for the full flavour; a
+# prepare that pins the agents to the versions in packages.txt fetches nothing.
 #
 # Does nothing when the fingerprint in CACHE-DIR is that of this script.
 # Killed halfway, it leaves at most a folder ".build.*", which the next run
@@ -52,8 +54,17 @@ sandbox_libraries=(
 	'libglib2.0-0*' 'libgit2-[0-9]*' 'libsqlite3-0*' 'libcjson1*'
 	'libyaml-0*' 'libseccomp2*' 'libarchive13*'
 )
+# What lima/provision/10-packages.sh wants besides.
+full_packages=(
+	git-lfs gh wget fd-find ripgrep build-essential
+	python3 python3-pip python3-venv pipx xvfb xauth unzip
+	docker.io docker-cli docker-compose docker-buildx
+	chromium chromium-sandbox fonts-liberation
+)
 node=node@22
 agents=(@anthropic-ai/claude-code @openai/codex @google/gemini-cli)
+# And npm itself, for the agents that a user adds.
+full_agents=(opencode-ai @github/copilot npm@11)
 
 die () {
 	printf 'make-image: %s\n' "$*" >&2
@@ -65,7 +76,7 @@ say () {
 }
 
 usage () {
-	echo "usage: make-image.sh [--with-agents | --with-sandbox] [--force] [CACHE-DIR]" >&2
+	echo "usage: make-image.sh [--with-agents | --with-sandbox | --full] [--force] [CACHE-DIR]" >&2
 	exit 129
 }
 
@@ -80,6 +91,7 @@ as_root () {
 
 with_agents=
 with_sandbox=
+full=
 force=
 dir=
 while test $# -gt 0
@@ -87,6 +99,7 @@ do
 	case "$1" in
 	--with-agents) with_agents=t ;;
 	--with-sandbox) with_sandbox=t ;;
+	--full) full=t ;;
 	--force) force=t ;;
 	-*) usage ;;
 	*)
@@ -96,11 +109,15 @@ do
 	esac
 	shift
 done
-test -z "$with_agents" || test -z "$with_sandbox" || usage
+case $with_agents$with_sandbox$full in
+'' | t) ;;
+*) usage ;;
+esac
+provision=$(cd "$(dirname "$0")/../../lima/provision" && pwd)
 
 # A flavour has a default folder of its own, so that one does not evict the
 # other.
-: "${dir:=${XDG_CACHE_HOME:-$HOME/.cache}/agbranch-test-image${with_agents:+-agents}${with_sandbox:+-sandbox}}"
+: "${dir:=${XDG_CACHE_HOME:-$HOME/.cache}/agbranch-test-image${with_agents:+-agents}${with_sandbox:+-sandbox}${full:+-full}}"
 
 arch=$(dpkg --print-architecture) || die "not a Debian machine"
 case "$arch" in
@@ -125,11 +142,23 @@ then
 	packages+=("${sandbox_packages[@]}" "${libraries[@]}")
 fi
 
+if test -n "$full"
+then
+	packages+=("${full_packages[@]}")
+	disk_size=8G
+	browser=chrome-devtools-mcp@$(
+		sed -n 's/^mcp_version=//p' "$provision/40-browser.sh"
+	)
+	agents+=("${full_agents[@]}" "$browser")
+fi
+
 fingerprint=$(
 	{
 		cat "$0"
 		echo "$arch $with_agents"
 		test -z "$with_sandbox" || echo "$suite ${packages[*]}"
+		test -z "$full" || cat "$provision/20-agents.sh"
+		test -z "$full" || echo "full ${agents[*]}"
 	} | sha256sum
 )
 fingerprint=${fingerprint%% *}
@@ -154,7 +183,7 @@ for tool in mmdebstrap mke2fs qemu-img flock
 do
 	command -v "$tool" >/dev/null || die "$tool is not installed"
 done
-if test -n "$with_agents"
+if test -n "$with_agents$full"
 then
 	# Older ones leave out the packages that hold the programs themselves.
 	npm_version=$(npm --version) || die "npm is not installed"
@@ -216,7 +245,7 @@ as_root mmdebstrap --quiet --variant=minbase --format=directory \
 			>"$1/etc/initramfs-tools/modules"' \
 	"$suite" "$root" "$mirror"
 
-if test -n "$with_agents"
+if test -n "$with_agents$full"
 then
 	say "installing the agent programs"
 	# Node first, and the rest under it: npm takes the newest version that
@@ -227,6 +256,18 @@ then
 	PATH=$work/npm/bin:$PATH "${install[@]}" "${agents[@]}"
 	tar -C "$work/npm" --owner=0 --group=0 -cf - . |
 	as_root tar -C "$root/usr/local" -xf -
+fi
+if test -n "$full"
+then
+	# By the Python in there, and as the base does it.
+	say "installing aider"
+	as_root cp --remove-destination /etc/resolv.conf "$root/etc/resolv.conf"
+	as_root cp /etc/ssl/certs/ca-certificates.crt "$root/tmp/ca.crt"
+	as_root unshare --mount --pid --fork --root="$root" --mount-proc \
+		env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+		LANG=C.UTF-8 PIP_CERT=/tmp/ca.crt PIP_NO_CACHE_DIR=1 \
+		sh -s -- full aider-chat <"$provision/20-agents.sh"
+	as_root rm "$root/tmp/ca.crt"
 fi
 
 say "configuring"
@@ -273,15 +314,24 @@ touch "$root/etc/.updated" "$root/var/.updated"
 END_OF_SETUP
 
 as_root chroot "$root" dpkg-query -W >"$work/packages.txt"
-if test -n "$with_agents"
+if test -n "$with_agents$full"
 then
 	for name in "${node%@*}" "${agents[@]}"
 	do
+		case "$name" in
+		?*@*) name=${name%@*} ;;
+		esac
 		printf 'npm:%s\t%s\n' "$name" "$(
 			sed -n 's/^  "version": "\(.*\)".*/\1/p' \
 				"$work/npm/lib/node_modules/$name/package.json"
 		)"
 	done >>"$work/packages.txt"
+fi
+if test -n "$full"
+then
+	ls "$root"/opt/aider/lib/python3*/site-packages |
+	sed -n 's/^aider_chat-\(.*\)\.dist-info$/pypi:aider-chat\t\1/p' \
+		>>"$work/packages.txt"
 fi
 
 as_root bash -euo pipefail -s -- "$root" "$work" "$(id -u):$(id -g)" <<'END_OF_MOVE'
