@@ -19,13 +19,19 @@ if ! test -f "$file" || test "$(jq -r .version "$file")" != "$mcp_version"; then
 fi
 id browser >/dev/null 2>&1 || useradd --system --create-home --shell /usr/sbin/nologin browser
 
-cat >/usr/local/bin/agbranch-browser <<'END'
+# The server does not end with its client, and no other user may signal it.
+mkdir -p /usr/local/lib/agbranch
+cat >/usr/local/lib/agbranch/browser <<'END'
 #!/bin/sh
-exec sudo -n -u browser -H /usr/local/bin/chrome-devtools-mcp --headless --isolated \
+{ cat; kill -TERM 0; } | /usr/local/bin/chrome-devtools-mcp --headless --isolated \
 	--executablePath /usr/bin/chromium "$@"
 END
-chmod 755 /usr/local/bin/agbranch-browser
-echo 'agent ALL=(browser) NOPASSWD: /usr/local/bin/chrome-devtools-mcp' >/etc/sudoers.d/agbranch-browser
+cat >/usr/local/bin/agbranch-browser <<'END'
+#!/bin/sh
+exec setsid --wait sudo -n -u browser -H /usr/local/lib/agbranch/browser "$@"
+END
+chmod 755 /usr/local/lib/agbranch/browser /usr/local/bin/agbranch-browser
+echo 'agent ALL=(browser) NOPASSWD: /usr/local/lib/agbranch/browser' >/etc/sudoers.d/agbranch-browser
 chmod 440 /etc/sudoers.d/agbranch-browser
 
 runuser -u agent -- env HOME=/home/agent sh -c "$browser" browser.sh on
