@@ -19,6 +19,11 @@ peak_below () {
 	test "$children" -lt "$(($2 * 1024))" || fail "git took $children KiB"
 }
 
+# cpu: milliseconds of a processor that the last run took.
+cpu () {
+	sed -n "s/^cpu //p" out
+}
+
 test_expect_success 'a large file streams through: 60 MiB in less than 40 MiB' '
 	fresh_guest &&
 	oid=$(head -c 62914560 /dev/urandom | git -C guest -c core.looseCompression=0 hash-object -w --stdin) &&
@@ -33,9 +38,11 @@ test_expect_success 'a file that inflates to the limit is taken in little memory
 	raw_pack zeros=3,200000000 >stream &&
 	expect_code 9 env GATE_TOOL_PEAK=1 sh -c "cd host && exec \"\$@\"" sh \
 		"$GATE_TOOL" sync "$BASE" "$BASE" "$NEW" ../staged <stream &&
-	grep "connectivity" err && peak_below 40 100
+	grep "connectivity" err && peak_below 40 100 && ONE_FILE=$(cpu)
 '
 
+# A processor that others take from a virtual machine counts as ours.  Then the file above is the measure: a
+# bomb that was inflated to its end would take four times as long.
 test_expect_success 'a bomb is refused before it is inflated, in little memory' '
 	raw_pack $(for i in 1 2 3 4 5 6 7 8 9 10; do echo zeros=3,26000000$i; done) >stream &&
 	rm -f staged &&
@@ -44,7 +51,7 @@ test_expect_success 'a bomb is refused before it is inflated, in little memory' 
 		"$GATE_TOOL" sync "$BASE" "$BASE" "$NEW" ../staged <stream &&
 	grep "agbranch.limits.inflatedBytes: the pack has .*, the limit is 1073741824" err &&
 	peak_below 40 100 &&
-	test "$(sed -n "s/^cpu //p" out)" -le 10000 &&
+	{ test "$(cpu)" -le 10000 || test "$(cpu)" -le "$((3 * ONE_FILE))" || fail "$(cpu) ms, and $ONE_FILE ms of one file"; } &&
 	test ! -e staged
 '
 
@@ -87,7 +94,7 @@ started () {
 test_expect_success 'a signal while the guest is silent: exit 4, and nothing is left' '
 	mkfifo silent && exec 8<>silent && head -c 1000 stream >&8 &&
 	{ (cd host && exec "$GATE_TOOL" sync "$BASE" "$BASE" "$NEW" ../other) <silent >out 2>err 8>&- & } &&
-	pid=$! && wait_until 30 started >/dev/null 2>&1 && kill -TERM "$pid" &&
+	pid=$! && wait_until 120 started >/dev/null 2>&1 && kill -TERM "$pid" &&
 	{ status=0 && wait "$pid" || status=$?; } &&
 	exec 8>&- &&
 	test "$status" -eq 4 && grep "interrupted by SIGTERM" err &&
