@@ -9,6 +9,7 @@
 #include "guest/lima/record.h"
 #include "guest/lima/ssh.h"
 #include "guest/stream.h"
+#include "guest/transport.h"
 
 #include <errno.h>
 #include <glib-unix.h>
@@ -241,9 +242,6 @@ process_free (AgbGuestProcess *process)
         process_signal (process, SIGKILL);
     }
   agb_close (&self->control_fd);
-  agb_close (&process->stdin_fd);
-  agb_close (&process->stdout_fd);
-  agb_close (&process->stderr_fd);
   g_free (self->vm_name);
   g_free (self->token);
   g_free (self);
@@ -315,7 +313,7 @@ serve (const AgbLima *lima, const char *vm_name, const AgbExecSpec *spec, AgbGue
     }
   if (outcome != FAILED) /* then it may run: it is killed */
     agb_close (&self->control_fd);
-  process_free (&self->process);
+  agb_guest_process_free (&self->process);
   if (outcome == FAILED && g_error_matches (problem, AGB_ERROR, AGB_ERROR_TIMEOUT))
     {
       agb_lima_exec_forget (lima, vm_name);

@@ -5,6 +5,7 @@
 #include "core/interrupt.h"
 #include "core/io.h"
 #include "core/time.h"
+#include "guest/transport.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -371,9 +372,6 @@ process_free (AgbGuestProcess *process)
   agb_child_clear (&self->child);
   agb_close (&self->log_fd);
   agb_close (&self->master_fd);
-  agb_close (&process->stdin_fd);
-  agb_close (&process->stdout_fd);
-  agb_close (&process->stderr_fd);
   g_free (self->vm_name);
   g_free (self->token);
   g_free (self);
@@ -505,7 +503,7 @@ agb_lima_ssh_exec (const AgbLima *lima, const char *vm_name, const AgbExecSpec *
   if (spec->tty ? start_with_terminal (self, &child, spec, &envp, error)
                 : start_with_pipes (self, &child, error))
     return &self->process;
-  process_free (&self->process);
+  agb_guest_process_free (&self->process);
   return NULL;
 }
 
