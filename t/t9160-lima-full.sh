@@ -140,7 +140,7 @@ no_browser () {
 
 # What the processes of the browser are, while a page is open: user, seccomp mode, and how many of the
 # name spaces user, pid and net are other than those of process 1.
-cat >browser.py <<'END'
+cat >../browser.py <<'END'
 import json, os, subprocess, sys
 os.chdir ("/tmp")
 server = subprocess.Popen (["python3", "-m", "http.server", "--bind", "127.0.0.1", "8765"],
@@ -219,7 +219,7 @@ test_expect_success '--no-browser: the agents are not told of it' '
 test_expect_success 'work comes back, and the session goes' '
 	agent_commit one file "by the agent" &&
 	expect_code 0 git agbranch sync one && repo_is_sound . &&
-	expect_code 0 git agbranch close --yes one
+	expect_code 0 git agbranch close --sync --yes one
 '
 
 test_done
