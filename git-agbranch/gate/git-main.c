@@ -8,6 +8,7 @@
 #include "core/error.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int
@@ -32,6 +33,8 @@ main (int argc, char **argv)
                                        .folder = folder[0],
                                        .readable = (const char *const *)folder + 1,
                                        .changes_modes = changes_modes };
+  /* What is put in front of every program may want more than git may. */
+  unsetenv ("LD_PRELOAD");
   agb_confine_exec (&program, &error);
   fprintf (stderr, "fatal: agbranch-git %s\n", error->message);
   return error->code;
