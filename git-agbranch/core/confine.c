@@ -1,7 +1,6 @@
 #include "core/confine.h"
 
 #include "core/error.h"
-
 #include "core/io.h"
 
 #include <errno.h>
@@ -302,18 +301,30 @@ allow_streams (scmp_filter_ctx filter)
          && seccomp_rule_add (filter, SCMP_ACT_ALLOW, SCMP_SYS (write), 1, err) == 0;
 }
 
+/* What every filter begins with; a call that none of its rules names is ERROR_NUMBER.  NULL: not to be had. */
+static scmp_filter_ctx
+filter_new (int error_number)
+{
+  scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ERRNO ((uint16_t)error_number));
+
+  if (filter != NULL
+      && seccomp_attr_set (filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO (ENOSYS)) == 0
+      && ALLOW_ALL (filter, always))
+    return filter;
+  if (filter != NULL)
+    seccomp_release (filter);
+  return NULL;
+}
+
 static gboolean
 restrict_calls (gboolean has_folder)
 {
-  scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ERRNO (EPERM));
-  gboolean done
-      = filter != NULL
-        && seccomp_attr_set (filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO (ENOSYS)) == 0
-        && ALLOW_ALL (filter, always) && allow_memory (filter)
-        && (has_folder ? ALLOW_ALL (filter, with_folder) && ALLOW_ALL (filter, for_modes)
-                             && ALLOW_ALL (filter, for_archives) && allow_fcntl (filter)
-                       : allow_streams (filter))
-        && seccomp_load (filter) == 0;
+  scmp_filter_ctx filter = filter_new (EPERM);
+  gboolean done = filter != NULL && allow_memory (filter)
+                  && (has_folder ? ALLOW_ALL (filter, with_folder) && ALLOW_ALL (filter, for_modes)
+                                       && ALLOW_ALL (filter, for_archives) && allow_fcntl (filter)
+                                 : allow_streams (filter))
+                  && seccomp_load (filter) == 0;
 
   if (filter != NULL)
     seccomp_release (filter);
@@ -398,13 +409,10 @@ let_pass (gpointer data)
 static scmp_filter_ctx
 program_filter (const AgbConfinedProgram *program, uint32_t exec)
 {
-  scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ERRNO (ENOSYS));
+  scmp_filter_ctx filter = filter_new (ENOSYS);
 
-  if (filter != NULL
-      && seccomp_attr_set (filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO (ENOSYS)) == 0
-      && ALLOW_ALL (filter, always) && ALLOW_ALL (filter, with_folder)
-      && ALLOW_ALL (filter, with_program) && allow_fcntl (filter)
-      && (!program->changes_modes || ALLOW_ALL (filter, for_modes))
+  if (filter != NULL && ALLOW_ALL (filter, with_folder) && ALLOW_ALL (filter, with_program)
+      && allow_fcntl (filter) && (!program->changes_modes || ALLOW_ALL (filter, for_modes))
       && allow_files_in_memory (filter) && allow_itself (filter)
       && seccomp_rule_add (filter, exec, SCMP_SYS (execve), 0) == 0)
     return filter;
