@@ -16,7 +16,7 @@ main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
   gboolean changes_modes = argc > 1 && strcmp (argv[1], "-m") == 0;
-  char **folder = argv + 1 + (changes_modes && argc > 1);
+  char **folder = argv + (changes_modes ? 2 : 1);
   char **end = folder;
 
   while (*end != NULL && strcmp (*end, "--") != 0)
