@@ -77,10 +77,10 @@ sys.exit(ctypes.CDLL(None).syscall(444, None, 0, 1) < 1)"; then
 	fi
 '
 
-# readers: pids of what reads our stream.
-readers () {
-	for exe in /proc/[0-9]*/exe; do
-		test "$(readlink "$exe")" != "$SCAN" || { pid=${exe%/exe} && echo "${pid#/proc/}"; }
+# reader_of_sync: the pid of what reads the stream of our sync; other tests have readers of their own.
+reader_of_sync () {
+	for pid in $(pgrep -P "$SYNC"); do
+		test "$(readlink "/proc/$pid/exe")" != "$SCAN" || echo "$pid"
 	done
 }
 
@@ -92,7 +92,7 @@ silent_sync () {
 	wait_until 30 reader_waits
 }
 reader_waits () {
-	READER=$(readers) && test -n "$READER" && test -e "/proc/$READER/status" &&
+	READER=$(reader_of_sync) && test -n "$READER" && test -e "/proc/$READER/status" &&
 	grep -q "^Seccomp:	2" "/proc/$READER/status" &&
 	test -s "$(ls other.?????? 2>/dev/null)"
 }
@@ -125,7 +125,7 @@ test_expect_success 'killed while it reads: refused, with the signal' '
 	{ silent_end && status=0 || status=$?; } && test "$status" -eq 9 &&
 	echo "fatal: refused: scan: agbranch-scan was ended by signal 5" >wanted &&
 	grep "^fatal" err >said && test_cmp wanted said &&
-	test -z "$(readers)"
+	test ! -e "/proc/$READER"
 '
 
 test_expect_success 'it ends with the process that started it' '

@@ -124,7 +124,7 @@ test_expect_success 'when our side is killed the terminal is as before and the s
 	see "agent@" &&
 	type_in "sleep 765" Enter &&
 	wait_until 30 git agbranch run one -- pgrep -f "sleep 765" >/dev/null &&
-	pkill -TERM -f "git-agbranch/git-agbranch-shell one" &&
+	pkill -TERM -P "$(term display-message -p "#{pane_pid}")" &&
 	wait_until 30 test -s after &&
 	test_cmp before after &&
 	wait_until 30 sh -c "! git agbranch run one -- pgrep -x sleep >/dev/null"
