@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "core/paths.h"
 #include "core/time.h"
+#include "core/trace.h"
 #include "guest/lima/exec.h"
 #include "guest/lima/record.h"
 #include "guest/lima/ssh.h"
@@ -16,6 +17,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -201,6 +203,16 @@ agb_lima_warm_start (const AgbLima *lima, const char *instance, AgbChild *ret_st
   return FALSE;
 }
 
+/* What is in every command line of INSTANCE's processes: its folder as Lima calls it (dirnames.LimaDir follows
+ * links). */
+static char *
+folder_in_arguments (const AgbLima *lima, const char *instance)
+{
+  g_autofree char *home = realpath (lima->home, NULL);
+
+  return g_strconcat (home != NULL ? home : lima->home, "/", instance, "/", NULL);
+}
+
 /* Whether PID runs QEMU or a host agent of the instance in FOLDER. */
 static gboolean
 is_process_of (pid_t pid, const char *folder)
@@ -218,12 +230,37 @@ is_process_of (pid_t pid, const char *folder)
          && (strstr (text, "qemu") != NULL || strstr (text, "hostagent") != NULL);
 }
 
+/* Lima takes whoever lives under the number in a pid file for its own, and `stop --force` kills it
+ * (store.ReadPIDFile, instance.StopForcibly).  After a boot of the host that may be anybody: such a file goes. */
+static void
+forget_foreign_pids (const AgbLima *lima, const char *instance)
+{
+  g_autofree char *below = folder_in_arguments (lima, instance);
+  g_autofree char *folder = agb_lima_path (lima, instance, NULL);
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  /* Where there is no /proc nobody can be told from another. */
+  if (dir == NULL || !g_file_test ("/proc/self/cmdline", G_FILE_TEST_EXISTS))
+    return;
+  while ((name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+      g_autofree char *text = NULL;
+      guint64 pid = 0;
+
+      if (g_str_has_suffix (name, ".pid") && g_file_get_contents (path, &text, NULL, NULL)
+          && g_ascii_string_to_unsigned (g_strstrip (text), 10, 1, G_MAXINT32, &pid, NULL)
+          && !is_process_of ((pid_t)pid, below) && unlink (path) == 0)
+        agb_trace ("lima: %s of '%s' was another process", name, instance);
+    }
+}
+
 /* The processes of an instance whose folder may be gone: an instance directory removed by hand leaves
  * them running.  KILL them with SIGNAL (0: only count). */
 static guint
-signal_processes (const char *folder, int signal_number)
+signal_processes (const char *below, int signal_number)
 {
-  g_autofree char *below = g_strconcat (folder, "/", NULL);
   g_autoptr (GDir) proc = g_dir_open ("/proc", 0, NULL);
   const char *name;
   guint count = 0;
@@ -240,16 +277,17 @@ signal_processes (const char *folder, int signal_number)
 }
 
 static gboolean
-end_processes (const char *folder, GError **error)
+end_processes (const AgbLima *lima, const char *instance, GError **error)
 {
+  g_autofree char *below = folder_in_arguments (lima, instance);
   gint64 deadline = agb_deadline_in (GONE_TIMEOUT_MS);
 
-  while (signal_processes (folder, SIGKILL) > 0)
+  while (signal_processes (below, SIGKILL) > 0)
     {
       if (agb_deadline_left_ms (deadline) == 0)
         {
           g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME,
-                       "a process of the machine in '%s' does not end", folder);
+                       "a process of the machine in '%s' does not end", below);
           return FALSE;
         }
       /* They are no children of ours and may be many. */
@@ -262,8 +300,10 @@ gboolean
 agb_lima_stop (const AgbLima *lima, const char *instance, gboolean force, GError **error)
 {
   g_autoptr (GError) problem = NULL;
-  g_autoptr (AgbLimaInstance) before = agb_lima_find (lima, instance, &problem);
+  g_autoptr (AgbLimaInstance) before = NULL;
 
+  forget_foreign_pids (lima, instance);
+  before = agb_lima_find (lima, instance, &problem);
   if (problem != NULL)
     {
       g_propagate_error (error, g_steal_pointer (&problem));
@@ -294,6 +334,7 @@ agb_lima_delete (const AgbLima *lima, const char *instance, GError **error)
   if (!agb_fault_point ("lima: delete", error))
     return FALSE;
   agb_lima_exec_forget (lima, instance);
+  forget_foreign_pids (lima, instance);
   if (agb_lima_exists (lima, instance)
       && !agb_limactl (lima, FORCE_TIMEOUT_MS, NULL, &problem, "delete", "--force", instance, NULL)
       && g_error_matches (problem, AGB_ERROR, AGB_ERROR_INTERRUPTED))
@@ -302,7 +343,7 @@ agb_lima_delete (const AgbLima *lima, const char *instance, GError **error)
       return FALSE;
     }
   /* What Lima could not take away itself (half a folder, a machine it does not know): we do. */
-  if (!end_processes (folder, error))
+  if (!end_processes (lima, instance, error))
     return FALSE;
   if (!agb_lima_exists (lima, instance))
     return TRUE;

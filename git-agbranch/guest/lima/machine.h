@@ -15,7 +15,8 @@ gboolean agb_lima_cold_start (const AgbLima *lima, const char *instance, gint64 
  * to be ready, still runs: agb_lima_leave it after identity.pl.  After an error it is stopped. */
 gboolean agb_lima_warm_start (const AgbLima *lima, const char *instance, AgbChild *ret_start,
                               GError **error);
-/* To stopped; FORCE: at once.  A repeat is ok. */
+/* To stopped; FORCE: at once.  A repeat is ok.  Only processes of INSTANCE are ended, whoever has the numbers
+ * in its pid files by now. */
 gboolean agb_lima_stop (const AgbLima *lima, const char *instance, gboolean force, GError **error);
 /* Delete INSTANCE and prove that it is gone: no process of it, no file.  A repeat is ok. */
 gboolean agb_lima_delete (const AgbLima *lima, const char *instance, GError **error);
