@@ -37,6 +37,19 @@ session_of_guest (State *state, const char *vm_name)
   return NULL;
 }
 
+/* Killed, or switched off with the host: repair starts it. */
+static void
+report_ended (State *state, const AgbSession *session, AgbGuestState guest)
+{
+  if ((guest != AGB_GUEST_STOPPED && guest != AGB_GUEST_FAILED)
+      || g_strcmp0 (session->lifecycle_state, "running") != 0 || agb_upkeep_is_busy (session->name))
+    return;
+  g_autofree char *fix = g_strdup_printf ("git agbranch repair %s", session->name);
+  agb_doctor_add (state->doctor, AGB_FINDING_PROBLEM, "guests", fix,
+                  "the guest of session '%s' has ended without a stop (%s)", session->name,
+                  agb_guest_state_word (guest));
+}
+
 static void
 look_at_guest (const char *vm_name, const char *key, AgbGuestState guest, gpointer data)
 {
@@ -50,6 +63,8 @@ look_at_guest (const char *vm_name, const char *key, AgbGuestState guest, gpoint
   g_hash_table_add (state->guests, g_strdup (vm_name));
   if (session == NULL || !is_live (session))
     g_string_append_printf (state->orphans, "%s%s", state->orphans->len > 0 ? ", " : "", vm_name);
+  else
+    report_ended (state, session, guest);
 }
 
 /* Operations that make the guest, or take it away: there need not be one meanwhile. */
