@@ -47,6 +47,8 @@ test_expect_success 'the clone: branch, base, identity, no remote, clean' '
 	git agbranch run one -- git rev-parse HEAD >head &&
 	git agbranch run one -- git config user.email >email &&
 	git agbranch run one -- git config commit.gpgsign >sign &&
+	git agbranch run one -- git config core.fsync >fsync &&
+	echo committed,reference >expected && test_cmp expected fsync &&
 	git agbranch run one -- git remote >remotes &&
 	git agbranch run one -- git status --porcelain >status &&
 	git agbranch run one -- git fsck --strict &&

@@ -46,6 +46,20 @@ test_expect_success 'everything of it is killed from outside at once' '
 	is_back
 '
 
+test_expect_success 'git was in the middle of it: its locks go, other files stay, and it is told' '
+	git agbranch run one -- sh -c "cd .git && touch index.lock HEAD.lock refs/heads/main.lock info/notes.txt" &&
+	test_must_fail git agbranch run one -- git commit -q --allow-empty -m "in the way" &&
+	expect_code 0 git agbranch start one -q &&
+	git agbranch run one -- test -e .git/index.lock &&
+	pkill -KILL -f -- "$AGBRANCH_STATE_ROOT" &&
+	wait_until 30 no_process_left 2>/dev/null &&
+	expect_code 0 git agbranch start one -q &&
+	git agbranch run one -- git commit -q --allow-empty -m "not in the way" &&
+	git agbranch run one -- test -e .git/info/notes.txt &&
+	git agbranch logs one >../log && grep "3 lock files of a git that was ended with the guest" ../log &&
+	is_back
+'
+
 # After a boot no process of before lives, and numbers may be taken by others: every identity on disk has
 # the old boot_id, and a number that lives now.
 test_expect_success 'the machine was started anew' '
@@ -68,8 +82,14 @@ test_expect_success 'the same through repair, for all' '
 	agent_commit one file again &&
 	pkill -KILL -f -- "$AGBRANCH_STATE_ROOT" &&
 	wait_until 30 no_process_left 2>/dev/null &&
+	expect_code 1 git agbranch doctor --json &&
+	jq -r ".checks[] | select(.level == \"problem\") | [.check, .message, .fix] | join(\"|\")" out >problems &&
+	echo "guests|the guest of session '\''one'\'' has ended without a stop (stopped)|git agbranch repair one" >expected &&
+	test_cmp expected problems &&
 	expect_code 0 git agbranch repair --all --json -q &&
 	json_is "map(.action) | join(\",\")" restart &&
+	expect_code 0 git agbranch doctor --json -q &&
+	rm problems expected out err &&
 	is_back
 '
 

@@ -20,6 +20,8 @@
 
 #include <string.h>
 
+enum { FLUSH_OUTPUT_LIMIT = 4096 };
+
 typedef struct {
   AgbEnv *env;
   const AgbOpenRequest *request;
@@ -441,6 +443,26 @@ start_tmux (Opening *opening, GError **error)
   return agb_tmux_start (opening->runtime, opening->session, error);
 }
 
+/* A machine has a cache of its own, which is lost when it is switched off: not what was made here. */
+static gboolean
+flush_disk (Opening *opening, GError **error)
+{
+  static const char *const argv[] = { "sync", NULL };
+  const AgbExecSpec spec = { .argv = argv };
+  g_auto (AgbChildResult) result = { 0 };
+
+  if ((opening->runtime->klass->flags & AGB_RUNTIME_IS_VM) == 0)
+    return TRUE;
+  if (!agb_guest_capture (opening->runtime, opening->session->vm_name, &spec, NULL, 0,
+                          FLUSH_OUTPUT_LIMIT, AGB_TIMEOUT_LONG, &result, error))
+    return FALSE;
+  if (result.status == 0)
+    return TRUE;
+  g_set_error (error, AGB_ERROR, AGB_ERROR_RUNTIME,
+               "the guest cannot write to its disk (sync ended with status %d)", result.status);
+  return FALSE;
+}
+
 static gboolean
 start_agent (Opening *opening, GError **error)
 {
@@ -487,6 +509,7 @@ static const struct {
   { "seed", "seeding the workspace", seed_workspace },
   { "session-refs", NULL, write_refs },
   { "tmux", "starting the terminal server", start_tmux },
+  { "flush", NULL, flush_disk },
   { AGB_OPEN_STEP_AGENT, "starting the agent", start_agent },
   { "running", NULL, set_running },
 };

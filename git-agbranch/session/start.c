@@ -2,7 +2,11 @@
 
 #include "core/error.h"
 #include "core/time.h"
+#include "core/trace.h"
 #include "guest/tmux.h"
+#include "guest/transport.h"
+
+enum { LIST_LIMIT = 1024 * 1024 };
 
 static void
 set_string (char **field, const char *value)
@@ -23,6 +27,41 @@ set_running (AgbEnv *env, AgbSession *session, GError **error)
   set_string (&session->last_started_at, now);
   return agb_catalog_add_event (env->catalog, session->name, "info", "started", error,
                                 "the guest was started");
+}
+
+static guint
+count_lines (const char *text)
+{
+  guint count = 0;
+
+  for (; *text != '\0'; text++)
+    count += *text == '\n';
+  return count;
+}
+
+/* The lock files of a git that was ended with its guest: nobody else can have them, nothing runs there yet, and
+ * each would be in the way of the agent's next commit. */
+static gboolean
+remove_locks (AgbEnv *env, const AgbSession *session, AgbRuntime *runtime, GError **error)
+{
+  g_autofree char *git_dir = g_build_filename (session->guest_workspace_path, ".git", NULL);
+  const char *argv[]
+      = { "find", git_dir, "-type", "f", "-name", "*.lock", "-print", "-delete", NULL };
+  const AgbExecSpec spec = { .argv = argv };
+  g_auto (AgbChildResult) result = { 0 };
+
+  if (session->base_oid == NULL)
+    return TRUE;
+  if (!agb_guest_capture (runtime, session->vm_name, &spec, NULL, 0, LIST_LIMIT, AGB_TIMEOUT_GIT,
+                          &result, error))
+    return FALSE;
+  if (result.status != 0)
+    agb_trace ("start: no lock files were looked for (find ended with status %d)", result.status);
+  guint count = count_lines (result.output->str);
+  return count == 0
+         || agb_catalog_add_event (env->catalog, session->name, "info", "unlocked", error,
+                                   "%u lock file%s of a git that was ended with the guest", count,
+                                   count == 1 ? "" : "s");
 }
 
 static gboolean
@@ -60,7 +99,7 @@ agb_session_start (AgbEnv *env, AgbSession *session, AgbRuntime *runtime, gboole
   if (!agb_catalog_update_session (env->catalog, session->name, error, "lifecycle_state",
                                    "starting", NULL)
       || !runtime->klass->start (runtime, session->vm_name, env->progress, error)
-      || !agb_tmux_start (runtime, session, error))
+      || !remove_locks (env, session, runtime, error) || !agb_tmux_start (runtime, session, error))
     return FALSE;
   if (ret_started != NULL)
     *ret_started = TRUE;

@@ -38,3 +38,6 @@ fi
 # What the base's tree needs is there, or the clone fails here and not later in the agent's hands.
 test -n "$branch" || git update-ref --no-deref HEAD "$base"
 git -c checkout.workers=0 -c checkout.thresholdForParallelism=1000 reset -q --hard "$base"
+
+# From here on what is committed is on the disk before git says so: a machine may be switched off at any moment.
+printf '[core]\n\tfsync = committed,reference\n' >>.git/config
