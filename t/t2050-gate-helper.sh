@@ -63,8 +63,8 @@ test_expect_success 'it cannot write or hold more than it may' '
 '
 
 test_expect_success 'with a folder: files in it, and nothing else' '
-	for what in create unlink mkdir; do probe folder "$what" || return 1; done &&
-	refused folder "EPERM|ENOSYS" connect socket fork exec kill trace map-exec map-file make-exec memfd fifo
+	for what in create unlink mkdir modes-and-times; do probe folder "$what" || return 1; done &&
+	refused folder "EPERM|ENOSYS" truncate-path chmod-path times-path connect socket fork exec kill trace map-exec map-file make-exec memfd fifo
 '
 
 test_expect_success 'with a folder: Landlock keeps it there, where the kernel has it' '

@@ -178,9 +178,9 @@ static const char *const with_folder[]
 /* What Landlock does not know: no list of a program that is not ours has them unasked. */
 static const char *const for_modes[] = { "chmod", "fchmod", "fchmodat", "fchmodat2" };
 
-static const char *const for_archives[] = { "futimesat", "symlink",   "symlinkat",
-                                            "truncate",  "utimensat", "utimensat_time64",
-                                            "utimes" };
+/* Modes and times only of what is open, which Landlock has let through. */
+static const char *const for_archives[] = { "fchmod", "symlink", "symlinkat" };
+static const char *const for_times[] = { "utimensat", "utimensat_time64" };
 
 /* How a program starts, sees where it is, waits, and makes its files durable. */
 static const char *const with_program[] = {
@@ -241,6 +241,22 @@ allow_fcntl (scmp_filter_ctx filter)
       if (number >= 0
           && (seccomp_rule_add (filter, SCMP_ACT_ALLOW, number, 1, first) != 0
               || seccomp_rule_add (filter, SCMP_ACT_ALLOW, number, 1, dup) != 0))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* futimens(3): utimensat(2) without a path. */
+static gboolean
+allow_times (scmp_filter_ctx filter)
+{
+  const struct scmp_arg_cmp no_path = SCMP_A1 (SCMP_CMP_EQ, 0, 0);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (for_times); i++)
+    {
+      int number = seccomp_syscall_resolve_name (for_times[i]);
+
+      if (number >= 0 && seccomp_rule_add (filter, SCMP_ACT_ALLOW, number, 1, no_path) != 0)
         return FALSE;
     }
   return TRUE;
@@ -320,11 +336,12 @@ static gboolean
 restrict_calls (gboolean has_folder)
 {
   scmp_filter_ctx filter = filter_new (EPERM);
-  gboolean done = filter != NULL && allow_memory (filter)
-                  && (has_folder ? ALLOW_ALL (filter, with_folder) && ALLOW_ALL (filter, for_modes)
-                                       && ALLOW_ALL (filter, for_archives) && allow_fcntl (filter)
-                                 : allow_streams (filter))
-                  && seccomp_load (filter) == 0;
+  gboolean done
+      = filter != NULL && allow_memory (filter)
+        && (has_folder ? ALLOW_ALL (filter, with_folder) && ALLOW_ALL (filter, for_archives)
+                             && allow_times (filter) && allow_fcntl (filter)
+                       : allow_streams (filter))
+        && seccomp_load (filter) == 0;
 
   if (filter != NULL)
     seccomp_release (filter);

@@ -149,6 +149,14 @@ try_file (const char *what, const Things *things)
     return write (things->file, "x", 1) == 1;
   if (strcmp (what, "truncate") == 0)
     return ftruncate (things->file, 0) == 0;
+  if (strcmp (what, "truncate-path") == 0)
+    return truncate ("file", 0) == 0;
+  if (strcmp (what, "chmod-path") == 0)
+    return chmod ("file", 0600) == 0;
+  if (strcmp (what, "times-path") == 0)
+    return utimensat (AT_FDCWD, "file", NULL, 0) == 0;
+  if (strcmp (what, "modes-and-times") == 0)
+    return fchmod (things->file, 0600) == 0 && futimens (things->file, NULL) == 0;
   if (strcmp (what, "seek") == 0)
     return lseek (STDIN_FILENO, 0, SEEK_SET) == 0;
   if (strcmp (what, "pwrite") == 0)
