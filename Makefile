@@ -116,12 +116,14 @@ $(EXEC_DIR)/git-agbranch-%: $(BUILD)/obj/subcommands/git-agbranch-%.o $(LIB) $(B
 	$(call say,LINK,$@)$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
 
 # ps is for shell prompts, run for scripts: half their time would be the dynamic linker's.  Where the
-# archives are installed they carry GLib and SQLite in themselves.
-PS_STATIC := -Wl,-Bstatic -lglib-2.0 -lpcre2-8 -lsqlite3 -Wl,-Bdynamic -lcjson -lm
+# archives are installed, with all that they need themselves, they carry GLib and SQLite in themselves.
+PS_ARCHIVES = $(filter-out -lm -lpthread -ldl -lc,$(filter -l% -L%,$(shell $(PKG_CONFIG) --static --libs glib-2.0 sqlite3)))
+PS_STATIC = -Wl,-Bstatic $(PS_ARCHIVES) -Wl,-Bdynamic -lcjson -lm -lyaml -lseccomp
+PS_TRIAL = -Wl,-Bstatic -Wl,--whole-archive $(PS_ARCHIVES) -Wl,--no-whole-archive -Wl,-Bdynamic -lm
 PS_CAN_BE_STATIC = $(if $(SANITIZE)$(COVERAGE),,$(shell \
-	echo 'int main(void){return 0;}' | $(CC) -x c -o /dev/null - $(PS_STATIC) 2>/dev/null && echo yes))
+	echo 'int main(void){return 0;}' | $(CC) -x c -o /dev/null - $(PS_TRIAL) 2>/dev/null && echo yes))
 $(EXEC_DIR)/git-agbranch-ps $(EXEC_DIR)/git-agbranch-run: PKG_LIBS = \
-	$(if $(PS_CAN_BE_STATIC),$(PS_STATIC) -lyaml -lseccomp,$(shell $(PKG_CONFIG) --libs $(PKGS)))
+	$(if $(PS_CAN_BE_STATIC),$(PS_STATIC),$(shell $(PKG_CONFIG) --libs $(PKGS)))
 
 define helper_rule
 $$(EXEC_DIR)/agbranch-$(patsubst %-main.c,%,$(notdir $1)): $$(BUILD)/obj/$(1:%.c=%.o) $$(LIB) $$(BUILD)/.linking
