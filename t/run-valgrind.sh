@@ -1,7 +1,7 @@
 #!/bin/sh
 # run-valgrind.sh BUILD TEST…: memcheck in front of the verbs that the scripts start, and of the unit programs.
-# Valgrind (3.24) does not know seccomp(2), which keeper and agbranch-scan, -git, -unpack need, nor
-# pidfd_send_signal(2), which those need that end a sandbox: all these run without.
+# agbranch-scan, -git and -unpack run without: their filter of system calls would be one for valgrind too, which
+# is the same process; agbranch-execd too, since it runs in the sandbox, where there is no valgrind.
 #
 # Valgrind is 3.21 at least: pidfd_open(2).  It makes vfork(2) a fork(2), so that posix_spawn(3) cannot say that
 # a program is not there: that one case is left out.
@@ -13,10 +13,12 @@ case $build in /*) ;; *) build=$top/$build ;; esac
 valgrind=${VALGRIND:-valgrind}
 shadow=$build/valgrind
 rm -rf "$shadow"
-mkdir -p "$shadow/bin" "$shadow/libexec/git-agbranch" "$shadow/t/unit" "$shadow/logs"
+mkdir -p "$shadow/bin" "$shadow/libexec/git-agbranch" "$shadow/t/unit" "$shadow/t/tools" "$shadow/logs"
 chmod 1777 "$shadow/logs"
 ln -s ../share ../.variables ../Documentation "$shadow"
-ln -s ../../t/tools "$shadow/t"
+
+preload=$shadow/pidfd-signal.so
+${CC:-cc} -shared -fPIC -o "$preload" "$top/t/valgrind/pidfd-signal.c"
 
 # What memcheck finds is in the logs, so that exit codes stay those that the tests expect.
 #
@@ -26,7 +28,8 @@ wrap () {
 	cat >"$shadow/$program" <<-WRAPPER
 	#!/bin/sh
 	GIT_AGBRANCH_EXEC_PATH=$shadow/libexec/git-agbranch
-	export GIT_AGBRANCH_EXEC_PATH
+	LD_PRELOAD=$preload
+	export GIT_AGBRANCH_EXEC_PATH LD_PRELOAD
 	exec $valgrind $2 -q --leak-check=full --errors-for-leak-kinds=definite \\
 		--suppressions=/usr/share/glib-2.0/valgrind/glib.supp --log-file=$shadow/logs/${program##*/}.%p \\
 		$build/$program "\$@" $3
@@ -37,9 +40,15 @@ wrap () {
 for program in "$build"/libexec/git-agbranch/*; do
 	name=${program##*/}
 	case $name in
-	git-agbranch-close | git-agbranch-kill | git-agbranch-stop) ln -s "$program" "$shadow/libexec/git-agbranch" ;;
-	git-agbranch-*) wrap "libexec/git-agbranch/$name" "" "" ;;
-	*) ln -s "$program" "$shadow/libexec/git-agbranch" ;;
+	agbranch-scan | agbranch-git | agbranch-unpack | agbranch-execd) ln -s "$program" "$shadow/libexec/git-agbranch" ;;
+	*) wrap "libexec/git-agbranch/$name" "" "" ;;
+	esac
+done
+# The probes try what they may not do, in a sandbox or a filter of their own.
+for program in "$build"/t/tools/*; do
+	case $program in
+	*-probe | *.py) ln -s "$program" "$shadow/t/tools" ;;
+	*) wrap "t/tools/${program##*/}" "" "" ;;
 	esac
 done
 for program in "$build"/t/unit/*; do
