@@ -23,7 +23,8 @@ hostile 'five thousand deltas, every second one by the name of its base' 'deltaD
 hostile 'sixty thousand deltas by name' 'deltaDepth: the pack has 60000,' 'raw_pack refchain=60000 >stream'
 hostile 'a hundred deltas by name where fifty are allowed' 'deltaDepth: the pack has 100, the limit is 50' '
 	GATE_OPTIONS=agbranch.limits.deltaDepth=50 && raw_pack refchain=100 >stream'
-hostile 'a path of a hundred kilobytes' 'path-length' '
+# git refuses these itself since 2.43 and 2.45.
+hostile 'a path of a hundred kilobytes' 'path-length\|fsck.largePathname' '
 	name=$(perl -e "print q(x) x 100000") && NEW=$(one_entry 100644 "$name" "$(blob text)")'
 hostile 'a component of three hundred bytes' 'path-length' '
 	name=$(perl -e "print q(x) x 300") && NEW=$(one_entry 100644 "$name" "$(blob text)")'
@@ -46,7 +47,7 @@ hostile 'a tree of a million entries' 'agbranch.limits' '
 	oid=$(blob x) &&
 	t=$(perl -e "binmode STDOUT; my \$o = pack q(H*), shift; printf q(100644 f%07d), \$_ and print qq(\\0), \$o for 1 .. 1_000_000" "$oid" |
 		g hash-object -w -t tree --literally --stdin) && NEW=$(commit million "$t")'
-hostile 'ten thousand folders in each other' 'path-length' '
+hostile 'ten thousand folders in each other' 'path-length\|maximum allowed tree depth' '
 	t=$(perl -MDigest::SHA=sha1_hex -MCompress::Zlib -e "
 		my (\$dir, \$oid) = @ARGV;
 		my \$mode = q(100644);
