@@ -117,7 +117,12 @@ test_expect_success 'what cannot be had of one keeps a close --sync from destroy
 	expect_code 3 git agbranch close two --sync --yes &&
 	in_guest2 sh -c "git commit -q --allow-empty -m x; printf \"[submodule \\\"odd\\\"]\\n\\tpath = odd\\n\\turl = https://example.com/x\\n\" >>.gitmodules; git add .gitmodules &&
 		git update-index --add --cacheinfo 160000,$(git -C host rev-parse HEAD),odd && git commit -qm odd && git config submodule.odd.ignore all" &&
-	expect_code 9 git agbranch close two --sync --yes && grep "work in repository .odd. could not be saved" err && grep "^hint: git agbranch close two --discard" err &&
+	if in_guest2 git status --porcelain --ignore-submodules=none | grep odd; then
+		expect_code 3 git agbranch close two --sync --yes && grep "1 changed" err # git 2.47 sees that it is at another commit
+	else
+		expect_code 9 git agbranch close two --sync --yes && grep "work in repository .odd. could not be saved" err &&
+		grep "^hint: git agbranch close two --discard" err
+	fi &&
 	in_guest2 git -C odd log -1 --format=%s | grep odd &&
 	expect_code 0 git agbranch close two --discard --yes && grep "warning.*work in repository .odd. could not be saved" err && no_process_left
 '
