@@ -262,6 +262,16 @@ allow_times (scmp_filter_ctx filter)
   return TRUE;
 }
 
+/* lchmod(3) of a symlink, which libarchive tries: the C library takes ENOSYS for a kernel without it, and knows
+ * what to do then. */
+static gboolean
+lack_fchmodat2 (scmp_filter_ctx filter)
+{
+  int number = seccomp_syscall_resolve_name ("fchmodat2");
+
+  return number < 0 || seccomp_rule_add (filter, SCMP_ACT_ERRNO (ENOSYS), number, 0) == 0;
+}
+
 /* Memory that no file is behind and nothing can be run in. */
 static gboolean
 allow_memory (scmp_filter_ctx filter)
@@ -336,12 +346,12 @@ static gboolean
 restrict_calls (gboolean has_folder)
 {
   scmp_filter_ctx filter = filter_new (EPERM);
-  gboolean done
-      = filter != NULL && allow_memory (filter)
-        && (has_folder ? ALLOW_ALL (filter, with_folder) && ALLOW_ALL (filter, for_archives)
-                             && allow_times (filter) && allow_fcntl (filter)
-                       : allow_streams (filter))
-        && seccomp_load (filter) == 0;
+  gboolean done = filter != NULL && allow_memory (filter)
+                  && (has_folder ? ALLOW_ALL (filter, with_folder)
+                                       && ALLOW_ALL (filter, for_archives) && allow_times (filter)
+                                       && lack_fchmodat2 (filter) && allow_fcntl (filter)
+                                 : allow_streams (filter))
+                  && seccomp_load (filter) == 0;
 
   if (filter != NULL)
     seccomp_release (filter);
