@@ -87,7 +87,7 @@ test_expect_success 'a quiet sandbox wakes nobody up' '
 test_expect_success 'SIGKILL of the keeper leaves nothing, and start works again' '
 	guest=$(cut -d" " -f1 "$folder/guest") &&
 	kill -KILL "$(pgrep -f -- "agbranch-keeper $AGBRANCH_STATE_ROOT")" &&
-	wait_until 30 sh -c "! test -d /proc/$guest" &&
+	wait_until 30 has_ended "$guest" &&
 	expect_code 0 "$tool" status life &&
 	grep "^stopped " out &&
 	expect_code 0 "$tool" start life &&

@@ -224,7 +224,7 @@ test_expect_success 'SIGKILL of the keeper under a command: our error, nothing l
 	kill -KILL "$(pgrep -f -- "agbranch-keeper $AGBRANCH_STATE_ROOT")" &&
 	expect_code 6 wait "$pid" &&
 	grep "guest .agbranch-x. ended before the command did" err.killed &&
-	wait_until 30 sh -c "! test -d /proc/$guest" &&
+	wait_until 30 has_ended "$guest" &&
 	expect_code 0 "$tool" status x &&
 	grep "^stopped" out &&
 	no_process_left &&

@@ -27,7 +27,7 @@ no_loop_left () {
 kill_keeper () {
 	keeper=$(pgrep -f -- "agbranch-keeper $AGBRANCH_STATE_ROOT") &&
 	kill -KILL "$keeper" &&
-	wait_until 30 sh -c "! test -e /proc/$keeper"
+	wait_until 30 has_ended "$keeper"
 }
 
 test_expect_success 'the home and the workspace are the agent'\''s, and nothing else is there' '

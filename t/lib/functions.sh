@@ -120,6 +120,11 @@ no_process_left () {
 	}
 }
 
+# has_ended PID: also when nobody has waited for it, as under a pid 1 that does not (a container's).
+has_ended () {
+	! grep -q -s "^State:	[^ZX]" "/proc/$1/status"
+}
+
 # Called at the end of every script: end what the sessions of this test still run.  AGB_KEEP_TRASH=1
 # leaves the files for a look.
 test_remove_everything () {
