@@ -32,7 +32,7 @@ test_expect_success 'a repeat is no error, and says the same' '
 
 test_expect_success 'phases: in the JSON of stop and run, and each with its own time in a profile' '
 	expect_code 0 git agbranch start one &&
-	expect_code 0 env AGBRANCH_PROFILE=1 git agbranch run --json one -- sleep 0.2 &&
+	expect_code 0 env AGBRANCH_PROFILE=1 git agbranch run --json one -- sleep 1 &&
 	json_is "[.phases[].name] | join (\",\")" "reaching the guest,running the command" &&
 	json_is ".phases[1].ms >= 200" true &&
 	sed -n "s/.*profile: \(.*\) [0-9.]* ms\$/\1/p" err >named &&
