@@ -17,14 +17,13 @@ fi
 # is its folder, `fill LEFT` leaves LEFT KiB of it.
 cat >prelude.sh <<'PRELUDE'
 disk=$TEST_TMP/disk
-mkdir -p "$disk" && mount -t tmpfs -o size=24m,mode=700 tmpfs "$disk" || exit 99
 AGBRANCH_STATE_ROOT=$disk/state
 TMPDIR=$disk
 export AGBRANCH_STATE_ROOT TMPDIR
 test_set_prereq () {
 	:
 }
-. "$TEST_TOP/t/lib/functions.sh"
+. "$TEST_TOP/t/lib/functions.sh" || :
 fill () {
 	rm -f "$disk/ballast"
 	free=$(df -k --output=avail "$disk" | tail -n 1)
@@ -53,12 +52,18 @@ settled () {
 make_repo "$disk/repo" && cd "$disk/repo" || exit 99
 PRELUDE
 
+# An ordinary user may mount as the root of a name space, and is himself again in one below it.
 small_disk () {
 	cat prelude.sh - >script.sh &&
-	how=--mount &&
-	{ test "$(id -u)" = 0 || how="--mount --map-root-user"; } &&
-	export TEST_TOP TEST_TMP &&
-	timeout 150 unshare $how --propagation private sh -e script.sh
+	how=--mount self= &&
+	{ test "$(id -u)" = 0 || {
+		how="--mount --map-root-user" && self="unshare --map-user=$(id -u) --map-group=$(id -g)"
+	}; } &&
+	mkdir -p "$TEST_TMP/disk" &&
+	export TEST_TOP TEST_TMP self &&
+	timeout 150 unshare $how --propagation private sh -c "
+		mount -t tmpfs -o size=24m,mode=700 tmpfs \"\$TEST_TMP/disk\" || exit 99
+		exec \$self sh -e script.sh"
 }
 
 test_expect_success 'open' '
