@@ -7,12 +7,12 @@ set -eu
 debian='build-essential pkg-config git libglib2.0-dev libgit2-dev libsqlite3-dev sqlite3 libcjson-dev
 libyaml-dev libseccomp-dev libarchive-dev zlib1g-dev bubblewrap slirp4netns tmux sharness asciidoctor
 shellcheck jq strace git-lfs perl python3 iproute2 procps man-db faketime
-qemu-utils zstd'
+qemu-utils zstd openssh-client'
 debian_ci='clang clang-format libclang-rt-dev zsh fish'
 fedora='gcc make pkgconf-pkg-config git glib2-devel libgit2-devel sqlite-devel sqlite cjson-devel
 libyaml-devel libseccomp-devel libarchive-devel zlib-devel bubblewrap slirp4netns tmux sharness rubygem-asciidoctor
 ShellCheck jq strace git-lfs perl-Test-Harness python3 iproute procps-ng glibc-static man-db libfaketime
-qemu-img zstd'
+qemu-img zstd openssh-clients'
 fedora_ci='clang clang-tools-extra compiler-rt zsh fish'
 brew_ci='clang-format fish'
 brew='pkg-config git glib libgit2 sqlite cjson libyaml libarchive tmux asciidoctor shellcheck jq git-lfs'
