@@ -40,7 +40,7 @@ server_pid () {
 end_server () {
 	for pid in $stand_in $(server_pid 2>/dev/null); do
 		kill "$pid" 2>/dev/null
-		wait_until 30 sh -c "! kill -0 $pid 2>/dev/null"
+		wait_until 30 has_ended "$pid"
 	done
 	stand_in=
 }
@@ -145,7 +145,7 @@ test_expect_success 'what is left behind neither holds the command nor is ended 
 
 test_expect_success 'signals and the end of time reach what the command started' '
 	expect_code 124 git agbranch run --timeout 1s one -- sh -c "echo \$\$ >/home/agent/pid; exec sleep 345" &&
-	wait_until 30 sh -c "! kill -0 $(cat "$guest/pid") 2>/dev/null" &&
+	wait_until 30 has_ended "$(cat "$guest/pid")" &&
 	{ git-agbranch run one -- sh -c "trap \"echo got; exit 5\" TERM; : >/home/agent/trapped; while :; do sleep 0.1; done" >out & run=$!; } &&
 	wait_until 60 test -e "$guest/trapped" &&
 	kill -TERM $run && { wait $run; test $? = 5; } && test "$(cat out)" = got
@@ -183,7 +183,7 @@ test_expect_success 'a command that goes on holds no other one up' '
 	{ in_guest sh -c "until test -e /home/agent/release; do sleep 0.1; done" & long=$!; } &&
 	wait_until 30 pgrep -u "$(id -u)" -f "until test -e /home/agent/releas[e]; do" &&
 	: >"$HOME/go" &&
-	wait_until 30 sh -c "! kill -0 $client 2>/dev/null" &&
+	wait_until 30 has_ended "$client" &&
 	printf "%s\n" started "status 0" by-hand >expected && test_cmp expected by-hand &&
 	: >"$guest/release" && wait "$long"
 '
