@@ -136,6 +136,8 @@ test_remove_everything () {
 		done
 	fi
 	pkill -KILL -f -- "$AGBRANCH_STATE_ROOT" 2>/dev/null
+	# Terminals: they hold the output of the script open, and prove waits for its end.
+	pkill -KILL -f -- "^tmux -S $TEST_TMP/" 2>/dev/null
 	test -n "${AGB_KEEP_TRASH:-}" || rm -rf "$TEST_TMP"
 }
 
