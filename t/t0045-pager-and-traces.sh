@@ -113,6 +113,11 @@ with_keys () {
 	shift
 	rm -f before after && on_terminal "trap : INT; stty -a >before; $*; echo status \$? end; stty -a >after"
 }
+# waits: a `wait` on the terminal has its handlers: SIGINT is caught (proc(5)).
+waits () {
+	pid=$(pgrep -t "$(term display-message -p "#{pane_tty}" | sed "s,^/dev/,,")" -f "agbranch-wait one") &&
+	grep -q "^SigCgt:.*[2367abef]$" "/proc/$pid/status"
+}
 cleanup 'for terminal in 5 6 7 8 9 10 11 12; do term kill-server 2>/dev/null; done'
 
 test_expect_success 'Ctrl-C for what follows or looks: status 0, the terminal as before' '
@@ -125,7 +130,7 @@ test_expect_success 'Ctrl-C for what follows or looks: status 0, the terminal as
 '
 
 test_expect_success 'Ctrl-C in wait, sync and at the question of close: status 4, and how to go on' '
-	with_keys 8 git-agbranch wait one --for=stopped && wait_until 30 pgrep -f "agbranch-wait one --for=stopped" >/dev/null &&
+	with_keys 8 git-agbranch wait one --for=stopped && wait_until 30 waits &&
 	by_keys C-c && screen_has "^^Cfatal: interrupted by SIGINT" && screen_has "status 4 end" &&
 	printf "#!/bin/sh\nexec sleep 3577\n" >.git/hooks/pre-sync && chmod +x .git/hooks/pre-sync &&
 	agent_commit one file later && all_refs . >refs &&
@@ -142,7 +147,7 @@ test_expect_success 'Ctrl-C in attach is for the guest; behind git a shell says 
 	with_keys 11 git-agbranch attach one && wait_until 30 screen_has "agent@" && term send-keys "sleep 3578" Enter &&
 	guest_sleeps () { git agbranch run one -- pgrep -f "sleep 357[8]" >/dev/null; } && wait_until 30 guest_sleeps &&
 	term send-keys C-c && wait_until 30 eval "! guest_sleeps" && by_keys C-b d && screen_has "status 0 end" &&
-	with_keys 12 git agbranch wait one --for=stopped && wait_until 30 pgrep -f "agbranch-wait one --for=stopped" >/dev/null &&
+	with_keys 12 git agbranch wait one --for=stopped && wait_until 30 waits &&
 	by_keys C-c && screen_has "fatal: interrupted by SIGINT" && screen_has "status 130 end"
 '
 
