@@ -1,6 +1,7 @@
 /* Children: status, streams, deadlines, limits, the end of a whole group. */
 #include "core/child.h"
 #include "core/error.h"
+#include "core/process.h"
 #include "core/time.h"
 
 #include <fcntl.h>
@@ -100,23 +101,14 @@ test_capture_limit (void)
 
 /* Ended, waited for or not: pid 1 of a container may not. */
 static gboolean
-lives (pid_t pid)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int)pid);
-  g_autofree char *text = NULL;
-
-  return g_file_get_contents (path, &text, NULL, NULL) && strstr (text, ") Z") == NULL
-         && strstr (text, ") X") == NULL;
-}
-
-static gboolean
 is_gone (pid_t pid)
 {
   gint64 deadline = agb_deadline_in (30000);
+  AgbProcessId id;
 
-  while (lives (pid) && agb_deadline_left_ms (deadline) > 0)
+  while (agb_process_lookup (pid, &id) && agb_deadline_left_ms (deadline) > 0)
     g_usleep (10000);
-  return !lives (pid);
+  return !agb_process_lookup (pid, &id);
 }
 
 /* The deadline ends the child and what it started, also what ignores TERM. */
